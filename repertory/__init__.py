@@ -1,0 +1,1 @@
+"""Repertory: teams of LLM agents as actors on a Ray cluster, with one journal of everything they did."""

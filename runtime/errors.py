@@ -1,0 +1,89 @@
+"""The error tree of the whole project; every layer may import it.
+
+    RepertoryError
+    ├── UsageError            the caller's fault: bad scenario, bad argument, unknown run        exit code 2
+    ├── RunError              the run cannot go on                                               exit code 1
+    │   ├── StepFailed        a step's side effect failed and nothing was left to try
+    │   ├── BudgetExceeded    a limit of the scenario was reached
+    │   ├── Undeliverable     a message's recipient does not exist or cannot be made
+    │   ├── MissingInput      something needed was neither given nor could be asked
+    │   └── UncertainEffect   an effect may or may not have happened; a person must say
+    ├── JournalError          the record cannot be read or written                               exit code 1
+    │   ├── CorruptEvent      what is stored is not what was written
+    │   ├── SeqConflict       two appends claim the same place
+    │   └── StaleEpoch        the writer no longer owns the run
+    └── DivergenceError       a replay did something else than the record                        exit code 3
+
+Messages say what was found, what was expected and what to do.
+"""
+
+
+class RepertoryError(Exception):
+    """The root: whoever catches it catches everything that this project raises on purpose."""
+
+    exit_code = 1
+
+
+class UsageError(RepertoryError):
+    """The caller asked for something that cannot be; nothing was changed."""
+
+    exit_code = 2
+
+
+class RunError(RepertoryError):
+    """The run cannot go on from here."""
+
+
+class StepFailed(RunError):
+    """A step's side effect failed for good; `code` is the error code that the step reported."""
+
+    def __init__(self, message: str, code: str = "failed") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class BudgetExceeded(RunError):
+    """A limit of the scenario was reached before the call that would exceed it."""
+
+
+class Undeliverable(RunError):
+    """A message names an agent that does not exist, or whose factory failed."""
+
+
+class MissingInput(RunError):
+    """An input that the run needs was not given and nobody could be asked; `field` names it."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class UncertainEffect(RunError):
+    """A step that must not happen twice had started and not completed."""
+
+
+class JournalError(RepertoryError):
+    """The journal cannot be read or written."""
+
+
+class CorruptEvent(JournalError):
+    """What is stored is not what was written: `run` and `seq` say where."""
+
+    def __init__(self, message: str, run: str = "", seq: int = 0) -> None:
+        super().__init__(message)
+        self.run = run
+        self.seq = seq
+
+
+class SeqConflict(JournalError):
+    """Two appends claim the same place in a run."""
+
+
+class StaleEpoch(JournalError):
+    """The writer no longer owns the run; somebody else has claimed it since."""
+
+
+class DivergenceError(RepertoryError):
+    """A replay did something else than the record says."""
+
+    exit_code = 3

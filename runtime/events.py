@@ -1,0 +1,213 @@
+"""The facts of a run: one small frozen class per event, a tagged union over all of them, and their format version.
+
+An event is appended once, in the past tense, at the run's sequencer, which gives it the next `seq` of its run. Payloads
+(messages, requests, results, states) are not in the event: it names them by content hash, and the journal stores each
+once (`runtime/blobs.py`). Every event of a run, in the order of seq, is what a host needs to perform the run again.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+FORMAT_VERSION = 1
+"""The version of this file's classes as they are written to journals. A reader upgrades older ones."""
+
+EffectClass = Literal["read", "idempotent", "compensable", "irreversible"]
+"""What may be done with a step that started and did not complete: again freely; again with the same key; undo first;
+never again without a person."""
+
+StepKind = Literal["model", "tool", "retrieval", "memory", "question", "clock", "timer", "random"]
+"""What a step asks of the outside world."""
+
+Digest = str
+"""The content hash of a blob: 32 hexadecimal digits of BLAKE2b."""
+
+
+class AgentName(msgspec.Struct, frozen=True, order=True):
+    """An agent's address: its type and its key, as in autogen-core."""
+
+    type: str
+    key: str = "default"
+
+    def __str__(self) -> str:
+        return f"{self.type}/{self.key}"
+
+
+class Topic(msgspec.Struct, frozen=True):
+    """A topic's address; its source becomes the key of the agents that a publish reaches."""
+
+    type: str
+    source: str = "default"
+
+    def __str__(self) -> str:
+        return f"{self.type}/{self.source}"
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """An error as a fact: enough to raise the same type again where it is awaited."""
+
+    type: str
+    """`module:qualname` of the exception's class."""
+    message: str
+    """What `str()` of it said."""
+    code: str = ""
+    """The error code, where the exception has one."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", omit_defaults=True):
+    """What every event has."""
+
+    seq: int = 0
+    """The place in the run, from 1, without gaps; 0 until the sequencer has given it."""
+    at: float = 0.0
+    """When the sequencer took it, in seconds since 1970 (UTC). Inside a delivery this is what the clock says."""
+
+
+class RunStarted(Event, frozen=True, tag="run_started"):
+    """The first event: all that is needed to build the same team again."""
+
+    format: int = FORMAT_VERSION
+    """The version of the events that follow."""
+    name: str
+    """The scenario's name, for lists."""
+    builder: str
+    """`module:function` that builds the team from the spec."""
+    spec: Digest
+    """The team's specification as JSON: the resolved scenario with its inputs, never a secret."""
+    versions: dict[str, str]
+    """Versions of Repertory, Python and the libraries that decide how the run goes."""
+
+
+class MessageSent(Event, frozen=True, tag="message_sent"):
+    """A message was sent to one agent; the sender may await its response."""
+
+    message: str
+    """The message's id, derived from the delivery that sent it and its ordinal there."""
+    sender: AgentName | None
+    """Who sent it; None for the driver of the run."""
+    cause: str
+    """The delivery it was sent from; "root" for the driver."""
+    recipient: AgentName
+    payload: Digest
+    """The message: `{"type": …, "data": …}`."""
+    headers: dict[str, str] = {}
+    """What travels with it: trace context."""
+
+
+class MessagePublished(Event, frozen=True, tag="message_published"):
+    """A message was published to a topic; each subscriber gets a delivery of its own."""
+
+    message: str
+    sender: AgentName | None
+    cause: str
+    topic: Topic
+    recipients: tuple[AgentName, ...]
+    """The subscribers at that moment, in the order of their subscriptions."""
+    payload: Digest
+    headers: dict[str, str] = {}
+
+
+class DeliveryStarted(Event, frozen=True, tag="delivery_started"):
+    """A message was handed to an agent; from here its handler runs."""
+
+    delivery: str
+    """The delivery's id, derived from message and agent."""
+    message: str
+    agent: AgentName
+
+
+class StepStarted(Event, frozen=True, tag="step_started"):
+    """A side effect is about to happen; durable before it happens where it cannot be repeated."""
+
+    step: str
+    """The step's id, derived from delivery, kind, request and occurrence."""
+    delivery: str
+    kind: StepKind
+    name: str
+    """Which model, tool, memory or person is asked."""
+    request: Digest
+    """What is asked, canonical; for a model call it holds the head of the prompt chain."""
+    occurrence: int = 0
+    """How many equal requests this delivery had made before."""
+    effect: EffectClass = "read"
+
+
+class StepCompleted(Event, frozen=True, tag="step_completed"):
+    """A step's result is known and durable; its place in the order is when the agent sees it."""
+
+    step: str
+    delivery: str
+    result: Digest | None
+    """What came back, canonical; None when it failed."""
+    failure: Failure | None = None
+    attempts: int = 1
+    """How often it was tried."""
+    started_at: float = 0.0
+    """When the last attempt began, by the host's clock."""
+    ended_at: float = 0.0
+    """When it ended, by the same clock."""
+    usage: dict[str, int] = {}
+    """What it used: input_tokens, output_tokens."""
+
+
+class DeliveryCompleted(Event, frozen=True, tag="delivery_completed"):
+    """A handler returned or raised; for a sent message this is the response."""
+
+    delivery: str
+    message: str
+    agent: AgentName
+    response: Digest | None
+    """`{"type": …, "data": …}`, or None when it failed."""
+    failure: Failure | None = None
+
+
+class MessageCancelled(Event, frozen=True, tag="message_cancelled"):
+    """The sender gave up waiting; a delivery of it that already runs goes on unless it heeds its token."""
+
+    message: str
+    cause: str
+    """The delivery that cancelled it."""
+
+
+class SnapshotTaken(Event, frozen=True, tag="snapshot_taken"):
+    """An agent's state at rest, after the last delivery that it completed."""
+
+    agent: AgentName
+    state: Digest
+
+
+class RunCompleted(Event, frozen=True, tag="run_completed"):
+    """The driver's message was answered and nothing is left to do."""
+
+    result: Digest
+
+
+class RunFailed(Event, frozen=True, tag="run_failed"):
+    """The run ended without a result."""
+
+    failure: Failure
+
+
+class RunInterrupted(Event, frozen=True, tag="run_interrupted"):
+    """A person stopped it; it can be resumed."""
+
+    reason: str
+
+
+AnyEvent = (
+    RunStarted
+    | MessageSent
+    | MessagePublished
+    | DeliveryStarted
+    | StepStarted
+    | StepCompleted
+    | DeliveryCompleted
+    | MessageCancelled
+    | SnapshotTaken
+    | RunCompleted
+    | RunFailed
+    | RunInterrupted
+)
+"""Every event that a journal may hold, told apart by its `event` field."""

@@ -1,0 +1,1 @@
+"""Scenario files, the wiring of a team from one, and a folder per scenario."""

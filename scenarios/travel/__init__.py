@@ -1,0 +1,1 @@
+"""The travel scenario: its domain, data, knowledge and scenario files."""

@@ -1,0 +1,1 @@
+"""Models: catalogue, weights, the Ray Serve deployment, and the clients that agents see."""

@@ -1,0 +1,1 @@
+"""The travel family of tools over a directory of CSV files."""
