@@ -1,0 +1,180 @@
+"""The journal: the append-only record of every run, and what every place that keeps one promises.
+
+Per run there is a sequence of events without gaps and one owner at a time; the blobs that events name are shared by all
+runs. The sequencer appends; recovery, replay, forks and the viewer read. `MemoryJournal` here is for tests and for runs
+that nobody wants to keep; `runtime/sql_journal.py` keeps them on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from runtime import blobs as content
+from runtime.codec import decode_event, encode_event, format_of
+from runtime.errors import CorruptEvent, SeqConflict, StaleEpoch, UsageError
+from runtime.events import AnyEvent, Digest
+from runtime.run_summary import RunSummary, summarised
+
+
+class Journal(Protocol):
+    """A durable record of runs. Methods may be called from many tasks at once."""
+
+    async def claim(self, run: str) -> int:
+        """Become the run's owner: returns its new epoch, and appends of older epochs are refused from now on.
+
+        The epoch is one above the last; a run that nobody has claimed before begins with 1.
+
+        Raises:
+            JournalError: it could not be made durable.
+        """
+        ...
+
+    async def append(
+        self, run: str, epoch: int, events: Sequence[AnyEvent], blobs: Mapping[Digest, bytes] = {}
+    ) -> None:
+        """Add events to a run and blobs to the journal: all of them or none, durable on return.
+
+        The events' seqs continue those of the run (the first event of a run is 1). Blobs that are stored already cost
+        nothing. Appends of one run take effect in the order of the calls. Cancelling the call does not undo it.
+
+        Raises:
+            StaleEpoch: the run is not claimed, or was claimed again since `epoch`.
+            SeqConflict: the seqs leave a gap, or a place in the run is taken.
+            UsageError: a blob is named by a digest that is not its own.
+            JournalError: it could not be made durable (disk full, no permission, locked, closed); nothing was added.
+        """
+        ...
+
+    async def events(self, run: str, after: int = 0) -> list[AnyEvent]:
+        """The run's events with a seq above `after`, in order; none for a run that is not there.
+
+        Raises:
+            CorruptEvent: an event is damaged, missing or of a newer format; `run` and `seq` say which.
+        """
+        ...
+
+    async def blob(self, digest: Digest) -> bytes:
+        """The bytes with this content hash.
+
+        Raises:
+            CorruptEvent: they are not stored, or damaged.
+        """
+        ...
+
+    async def blobs(self, digests: Iterable[Digest]) -> dict[Digest, bytes]:
+        """The bytes of many digests at once, each one once.
+
+        Raises:
+            CorruptEvent: one of them is not stored, or damaged.
+        """
+        ...
+
+    async def runs(self) -> list[RunSummary]:
+        """All runs that have an event, the one that started last first."""
+        ...
+
+    async def close(self) -> None:
+        """Wait for the appends that are under way and let go of the store; closing again does nothing."""
+        ...
+
+
+@dataclass(slots=True)
+class _Record:
+    """One run in memory."""
+
+    epoch: int = 0
+    summary: RunSummary | None = None
+    rows: list[bytes] = field(default_factory=list[bytes])
+
+
+class MemoryJournal:
+    """A journal that lives as long as its object; it keeps bytes, so what is read is a copy as from any other."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, _Record] = {}
+        self._blobs: dict[Digest, bytes] = {}
+
+    async def claim(self, run: str) -> int:
+        """See `Journal.claim`."""
+        record = self._runs.setdefault(run, _Record())
+        record.epoch += 1
+        return record.epoch
+
+    async def append(
+        self, run: str, epoch: int, events: Sequence[AnyEvent], blobs: Mapping[Digest, bytes] = {}
+    ) -> None:
+        """See `Journal.append`."""
+        check_blobs(blobs)
+        record = self._runs.get(run, _Record())
+        check_append(run, epoch, events, owner=record.epoch, last_seq=len(record.rows))
+        rows = [encode_event(event) for event in events]
+        self._blobs.update({digest: data for digest, data in blobs.items() if digest not in self._blobs})
+        record.rows.extend(rows)
+        record.summary = summarised(run, record.summary, events)
+
+    async def events(self, run: str, after: int = 0) -> list[AnyEvent]:
+        """See `Journal.events`."""
+        rows = self._runs[run].rows if run in self._runs else []
+        version = format_of(rows[0]) if rows else 1
+        return [
+            decode_event(data, run=run, seq=seq, version=version)
+            for seq, data in enumerate(rows[after:], start=after + 1)
+        ]
+
+    async def blob(self, digest: Digest) -> bytes:
+        """See `Journal.blob`."""
+        if digest not in self._blobs:
+            raise missing_blob(digest)
+        return self._blobs[digest]
+
+    async def blobs(self, digests: Iterable[Digest]) -> dict[Digest, bytes]:
+        """See `Journal.blobs`."""
+        return {digest: await self.blob(digest) for digest in digests}
+
+    async def runs(self) -> list[RunSummary]:
+        """See `Journal.runs`."""
+        found = [record.summary for record in self._runs.values() if record.summary is not None]
+        return sorted(found, key=lambda summary: summary.started_at, reverse=True)
+
+    async def close(self) -> None:
+        """See `Journal.close`; what was appended stays readable."""
+
+
+def check_append(run: str, epoch: int, events: Sequence[AnyEvent], *, owner: int, last_seq: int) -> None:
+    """Refuse what may not be added to a run whose owner has the epoch `owner` and whose last event is `last_seq`.
+
+    Raises:
+        StaleEpoch: `epoch` is not the owner's.
+        SeqConflict: the seqs do not continue the run.
+    """
+    if epoch != owner:
+        found = f"its owner has epoch {owner}" if owner else "nobody has claimed it"
+        raise StaleEpoch(f"run {run}: an append of epoch {epoch} is refused, {found}; claim the run again to go on")
+    for expected, event in enumerate(events, start=last_seq + 1):
+        if event.seq != expected:
+            raise SeqConflict(
+                f"run {run}: an append brings event {event.seq} where {expected} comes next; "
+                "read the run's events and continue from the last one"
+            )
+
+
+def check_blobs(blobs: Mapping[Digest, bytes]) -> None:
+    """Refuse a blob whose name is not its content hash, before it is stored.
+
+    Raises:
+        UsageError: there is one.
+    """
+    for digest, data in blobs.items():
+        if content.digest(data) != digest:
+            raise UsageError(
+                f"a blob was given as {digest}, its content hash is {content.digest(data)}; nothing was added"
+            )
+
+
+def missing_blob(digest: Digest) -> CorruptEvent:
+    """The error of a blob that is not there."""
+    return CorruptEvent(
+        f"blob {digest} is not in the journal, which is incomplete: restore it from a copy, or start the run again"
+    )

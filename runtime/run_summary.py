@@ -1,0 +1,88 @@
+"""What a list of runs shows of each: a fold over the run's events, kept up to date by the journal at each append."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from runtime.events import (
+    AnyEvent,
+    DeliveryStarted,
+    MessagePublished,
+    MessageSent,
+    RunCompleted,
+    RunFailed,
+    RunInterrupted,
+    RunStarted,
+    StepCompleted,
+    StepStarted,
+)
+
+RunStatus = Literal["running", "waiting", "done", "failed", "interrupted"]
+"""How a run stands: waiting means that a person was asked and has not answered."""
+
+
+class RunSummary(msgspec.Struct, frozen=True):
+    """One run in a list of runs."""
+
+    run: str
+    """The run's id."""
+    name: str = ""
+    """The scenario's name."""
+    status: RunStatus = "running"
+    started_at: float = 0.0
+    """When its first event was taken, in seconds since 1970 (UTC)."""
+    events: int = 0
+    """How many events it has, which is the seq of the last."""
+    last_at: float = 0.0
+    """When its last event was taken, in seconds since 1970 (UTC)."""
+    questions: tuple[str, ...] = ()
+    """The steps in which a person was asked and has not answered yet."""
+
+
+def summarised(run: str, before: RunSummary | None, events: Iterable[AnyEvent]) -> RunSummary | None:
+    """The summary after these events, which follow those that `before` was made of; None for no events at all."""
+    summary = before
+    for event in events:
+        summary = _after(summary or RunSummary(run, started_at=event.at), event)
+    return summary
+
+
+def _after(summary: RunSummary, event: AnyEvent) -> RunSummary:
+    questions = _open_questions(summary.questions, event)
+    return msgspec.structs.replace(
+        summary,
+        name=event.name if isinstance(event, RunStarted) else summary.name,
+        status=_status(summary.status, questions, event),
+        events=event.seq,
+        last_at=event.at,
+        questions=questions,
+    )
+
+
+def _open_questions(before: tuple[str, ...], event: AnyEvent) -> tuple[str, ...]:
+    if isinstance(event, StepStarted) and event.kind == "question" and event.step not in before:
+        return (*before, event.step)
+    if isinstance(event, StepCompleted) and event.step in before:
+        return tuple(step for step in before if step != event.step)
+    return before
+
+
+def _status(before: RunStatus, questions: tuple[str, ...], event: AnyEvent) -> RunStatus:
+    """An ended run stays so, whatever still comes in, until something is begun again."""
+    match event:
+        case RunCompleted():
+            return "done"
+        case RunFailed():
+            return "failed"
+        case RunInterrupted():
+            return "interrupted"
+        case RunStarted() | MessageSent() | MessagePublished() | DeliveryStarted() | StepStarted():
+            begun = True
+        case _:
+            begun = before in ("running", "waiting")
+    if not begun:
+        return before
+    return "waiting" if questions else "running"
