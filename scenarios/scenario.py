@@ -1,0 +1,219 @@
+"""The schema of a scenario file: which agents, with which tools, memory and model, perform what request.
+
+`scenarios/load.py` reads a file into a `Scenario`; `scenarios/build.py` makes a team of it. The JSON Schema beside this
+file (`scenario.schema.json`) is generated from these classes and is what editors check scenario files against.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, JsonValue, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from runtime.events import EffectClass
+
+FORMAT: Literal[1] = 1
+"""The version of this schema; a file of another version is refused."""
+
+REFERENCE = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*"
+"""`package.module:name`, how a scenario names a piece of Python."""
+
+AGENT_KINDS = ("planner", "executor", "critic", "retriever", "person")
+"""The cast that ships with Repertory."""
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][\w-]*$", max_length=64)]
+"""A name of an agent, tool or scenario: a letter, then letters, digits, `_` or `-`."""
+
+PythonReference = Annotated[str, Field(pattern=rf"^{REFERENCE}$", max_length=256)]
+"""`package.module:name`."""
+
+ErrorCode = Literal["not_found", "sold_out", "closed", "unavailable", "timeout", "out_of_range", "invalid_arguments"]
+"""What a tool can answer in place of a result."""
+
+
+class Part(BaseModel):
+    """What all parts of a scenario have in common: no unknown fields, no silent conversions, no changes afterwards."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, serialize_by_alias=True
+    )
+
+
+class Model(Part):
+    """Which language model answers, and how."""
+
+    name: str = "default"
+    """A name of the catalogue (`repertory models list`), `default`, or the name that `endpoint` knows the model by.
+    `recorded:FILE` and `scripted:FILE` answer from a file."""
+    endpoint: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    """The address of an OpenAI-compatible server, up to and including `/v1`; none: vLLM through Ray Serve."""
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+    """0 always takes the likeliest token."""
+    seed: int | None = 7
+    """The sampler's seed; none lets the server choose."""
+    max_tokens: Annotated[int, Field(ge=16)] = 1024
+    """The longest answer, in tokens."""
+    context_length: Annotated[int, Field(ge=1024)] | None = None
+    """The longest prompt with its answer, in tokens; none takes the catalogue's."""
+    timeout_s: Annotated[float, Field(gt=0)] = 300.0
+    """How long one answer may take, in seconds."""
+
+
+class Placement(Part):
+    """Where an agent lives; without one, a hash of run and agent chooses among the hosts."""
+
+    host: Literal["any", "local"] = "any"
+    """`local` is the process that called `repertory run` (people at a terminal live there)."""
+    together: Name | None = None
+    """Another agent, on whose host this one shall live."""
+    resources: dict[str, Annotated[float, Field(ge=0)]] = {}
+    """Ray resources that the host must have, such as `GPU: 1`."""
+
+
+class Agent(Part):
+    """One member of the cast."""
+
+    kind: Annotated[str, Field(pattern=rf"^({'|'.join(AGENT_KINDS)}|{REFERENCE})$")]
+    """`planner`, `executor`, `critic`, `retriever`, `person`, or `module:function` that makes an agent of one's own."""
+    count: Annotated[int, Field(ge=1, le=64)] = 1
+    """How many there are; they share the work that is ready."""
+    placement: Placement = Placement()
+    """Where it lives."""
+
+
+class Tool(Part):
+    """One tool that the executors may call; a plain text stands for a name or a `module:function`."""
+
+    name: Name | None = None
+    """A registered tool, or the name that an imported one shall have."""
+    import_: PythonReference | None = Field(default=None, alias="import")
+    """`module:function` of a tool of one's own."""
+    fallback: Name | None = None
+    """The tool to ask when this one has failed for good."""
+    timeout_s: Annotated[float, Field(gt=0, le=3600)] | None = None
+    """How long one call may take, in seconds; none keeps the tool's own."""
+    retries: Annotated[int, Field(ge=0, le=3)] | None = None
+    """How often a transient fault is tried again; none keeps the tool's own."""
+    effect: EffectClass | None = None
+    """What may be done with a call that started and did not complete; none keeps the tool's own."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        if isinstance(value, str):
+            return {"import": value} if ":" in value else {"name": value}
+        return value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The mapping, or the text that stands for one."""
+        mapping = handler.resolve_ref_schema(handler(core_schema))
+        return {"anyOf": [{"type": "string", "pattern": rf"^([A-Za-z_][\w-]*|{REFERENCE})$"}, mapping]}
+
+    @property
+    def label(self) -> str:
+        """The name that agents know the tool by: its `name`, else the function's."""
+        if self.name is not None:
+            return self.name
+        return (self.import_ or "").rpartition(":")[2]
+
+
+class Memory(Part):
+    """What is known before the run, and what is kept after it."""
+
+    knowledge: str | None = None
+    """A directory of Markdown documents, relative to the scenario file."""
+    embedder: str | None = None
+    """A sentence-transformers model by name; none takes the packaged one."""
+    reranker: str | None = None
+    """A cross-encoder by name; none leaves the order of the fused search."""
+    remember: bool = True
+    """Whether the episode and the learned preferences are kept for the traveller's next run."""
+
+
+class Fault(Part):
+    """A fault to inject: the tool answers with the error whenever the call's arguments match."""
+
+    tool: Name
+    """The tool that shall fail."""
+    when: dict[str, JsonValue] = {}
+    """Arguments and the values that they must have; empty matches every call."""
+    error: ErrorCode
+    """What it answers."""
+    times: Annotated[int, Field(ge=1)] | None = None
+    """How many matching calls fail; none: all of them."""
+
+
+class Limits(Part):
+    """Where a run stops, whatever its agents want."""
+
+    rounds: Annotated[int, Field(ge=0, le=20)] = 2
+    """How often a criticised plan is repaired."""
+    subtasks: Annotated[int, Field(ge=1, le=32)] = 6
+    """How many subtasks a plan may have."""
+    model_calls: Annotated[int, Field(ge=1)] = 80
+    """How many calls of the model a run may make."""
+    tool_calls: Annotated[int, Field(ge=1)] = 300
+    """How many calls of tools a run may make."""
+    wall_s: Annotated[float, Field(gt=0)] = 3600.0
+    """How long a run may take, in seconds."""
+
+
+def standard_cast() -> dict[str, Agent]:
+    """One of each kind, two executors, and the person at the calling process."""
+    counts = {"executor": 2}
+    return {
+        kind: Agent(
+            kind=kind,
+            count=counts.get(kind, 1),
+            placement=Placement(host="local" if kind == "person" else "any"),
+        )
+        for kind in AGENT_KINDS
+    }
+
+
+class Scenario(Part):
+    """A scenario file."""
+
+    format: Literal[1] = FORMAT
+    """The version of this schema."""
+    name: Name
+    """A short name; results are written to `out/<name>/`."""
+    title: Annotated[str, Field(max_length=200)] = ""
+    """What a list shows."""
+    domain: PythonReference
+    """`module:Class` of what the team is to know of its field: task, checks, composition of the answer."""
+    request: Annotated[str, Field(min_length=1, max_length=20_000)]
+    """What is asked for, in free text, in any language."""
+    inputs: dict[Name, JsonValue] = {}
+    """Values that the request leaves open; `--input name=value` adds to them."""
+    traveller: Annotated[str, Field(min_length=1, max_length=200)] = "default"
+    """Whose preferences and earlier episodes are remembered."""
+    model: Model = Model()
+    """Which language model answers."""
+    agents: dict[Name, Agent] = Field(default_factory=standard_cast, min_length=1)
+    """The cast; without it one of each kind, with two executors."""
+    start: Name = "planner"
+    """The agent that is given the request."""
+    tools: list[Tool] = []
+    """What the executors may call."""
+    data: str | None = None
+    """A directory of data for the tools, relative to the scenario file."""
+    memory: Memory = Memory()
+    """What is known before the run, and what is kept after it."""
+    faults: list[Fault] = []
+    """Faults to inject, to see the team replan."""
+    limits: Limits = Limits()
+    """Where the run stops, whatever its agents want."""
+
+
+def json_schema() -> JsonSchemaValue:
+    """The JSON Schema of scenario files, as it is published in `scenario.schema.json`."""
+    schema = Scenario.model_json_schema(mode="validation")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "Repertory scenario",
+    }
