@@ -18,7 +18,6 @@ from autogen_core.tools import ToolSchema
 from agents.messages import (
     Amendment,
     Checked,
-    Fact,
     Failure,
     JsonObject,
     LookUp,

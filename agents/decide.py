@@ -1,0 +1,130 @@
+"""One decision of a model: a short prompt, an answer under a JSON schema, and a repair turn for what does not validate.
+
+All agents decide through here. The schema travels as `response_format`, so a server that can decode under it does; the
+answer is validated all the same, because not every model can. What the model spent is counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import structlog
+from autogen_core import CancellationToken
+from autogen_core.models import (
+    AssistantMessage,
+    ChatCompletionClient,
+    CreateResult,
+    LLMMessage,
+    SystemMessage,
+    UserMessage,
+)
+
+from agents.domain import Decision
+from agents.messages import JsonObject, Spent
+from agents.prompts import Prompts
+from agents.schema import parse, schema_faults
+from runtime.errors import StepFailed
+
+log = structlog.get_logger(__name__)
+
+REPAIR_TEMPERATURE = 0.4
+"""At least so much in a repair turn: the same prompt head at 0 tends to the same answer."""
+
+SPEAKER = "decider"
+
+
+@dataclass
+class Decider:
+    """How an agent decides: its model, the prompts, and how often an answer may be corrected."""
+
+    model: ChatCompletionClient
+    prompts: Prompts = field(default_factory=Prompts)
+    repair_turns: int = 2
+
+    def dialogue(self, decision: Decision) -> Dialogue:
+        """A decision that may take more than one turn, because somebody else may object to the answer."""
+        return Dialogue(self, decision)
+
+    async def decide(self, decision: Decision, token: CancellationToken | None = None) -> tuple[JsonObject, Spent]:
+        """The valid answer to a decision and what it took.
+
+        Raises:
+            StepFailed: when the answer is still not valid after the repair turns.
+        """
+        dialogue = self.dialogue(decision)
+        answer = await dialogue.answer(token)
+        return answer, dialogue.spent
+
+
+class Dialogue:
+    """One decision and the turns that it took so far."""
+
+    def __init__(self, decider: Decider, decision: Decision) -> None:
+        self._decider = decider
+        self._decision = decision
+        system, user = decider.prompts.get(decision.prompt).fill(decision.values)
+        self._turns: list[LLMMessage] = [SystemMessage(content=system), UserMessage(content=user, source=SPEAKER)]
+        self._repairs_left = decider.repair_turns
+        self.spent = Spent()
+
+    async def answer(self, token: CancellationToken | None = None) -> JsonObject:
+        """The model's next valid answer; invalid ones are objected to.
+
+        Raises:
+            StepFailed: when no repair turn is left.
+        """
+        while True:
+            text = await self._ask(token)
+            value, faults = self._examine(text)
+            if not faults:
+                return value
+            self.object_to("；".join(faults))
+
+    def object_to(self, complaint: str) -> None:
+        """Adds a repair turn that says what is wrong with the last answer.
+
+        Raises:
+            StepFailed: when no repair turn is left.
+        """
+        log.info("answer_refused", decision=self._decision.key, complaint=complaint)
+        if self._repairs_left == 0:
+            raise StepFailed(
+                f"the model's answer for {self._decision.key!r} stays invalid: {complaint}", "invalid_answer"
+            )
+        self._repairs_left -= 1
+        _, user = self._decider.prompts.get("repair").fill({"complaint": complaint})
+        self._turns.append(UserMessage(content=user, source=SPEAKER))
+
+    async def _ask(self, token: CancellationToken | None) -> str:
+        repairs = self._decider.repair_turns - self._repairs_left
+        result = await self._decider.model.create(
+            self._turns, extra_create_args=_create_args(self._decision, repairs), cancellation_token=token
+        )
+        self._count(result)
+        text = result.content if isinstance(result.content, str) else ""
+        self._turns.append(AssistantMessage(content=text, source=SPEAKER))
+        return text
+
+    def _examine(self, text: str) -> tuple[JsonObject, list[str]]:
+        value = parse(text)
+        if value is None:
+            return {}, ["答案不是完整的 JSON 对象，请更简短"]
+        faults = schema_faults(value, self._decision.schema)
+        return value, faults or self._decision.faults(value)
+
+    def _count(self, result: CreateResult) -> None:
+        usage = result.usage
+        self.spent = self.spent.plus(
+            Spent(model_calls=1, input_tokens=usage.prompt_tokens, output_tokens=usage.completion_tokens)
+        )
+
+
+def _create_args(decision: Decision, repairs: int) -> dict[str, object]:
+    """What goes to the server beside the messages."""
+    schema = {"name": "answer", "schema": decision.schema, "strict": True}
+    return {
+        "response_format": {"type": "json_schema", "json_schema": schema},
+        "temperature": max(decision.temperature, REPAIR_TEMPERATURE) if repairs else decision.temperature,
+        "seed": decision.seed + repairs,
+        "max_tokens": decision.max_tokens,
+    }
