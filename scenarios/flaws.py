@@ -6,6 +6,7 @@ them as one `ScenarioError`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -46,10 +47,15 @@ class ScenarioError(UsageError):
     """A scenario cannot be performed; `flaws` says why, each with its place."""
 
     def __init__(self, flaws: Sequence[Flaw]) -> None:
-        self.flaws = tuple(flaws)
+        self.flaws = tuple(sorted(flaws, key=_line))
         shown = [str(flaw) for flaw in self.flaws[:MAX_SHOWN]]
         rest = len(self.flaws) - len(shown)
         super().__init__("\n".join([*shown, *([f"… and {rest} more"] if rest else [])]))
+
+
+def _line(flaw: Flaw) -> int:
+    line = flaw.place.rpartition(":")[2]
+    return int(line) if line.isdigit() else 0
 
 
 def dotted(path: Path) -> str:
@@ -115,7 +121,10 @@ _BOUNDS: Mapping[str, tuple[str, str]] = {
 
 
 def flaw_of(error: ErrorDetails, place_of: Callable[[Path], str], schema: Mapping[str, object]) -> Flaw:
-    """The flaw that a pydantic error stands for; `schema` is the JSON Schema that the value was to fulfil."""
+    """The flaw that a pydantic error stands for; `schema` is the JSON Schema that the value was to fulfil.
+
+    The schema's `x-words` say in words what each pattern means.
+    """
     path = tuple(part for part in error["loc"] if part != "[key]")
     place = place_of(path)
     if error["type"] == "extra_forbidden":
@@ -132,12 +141,13 @@ def _expected(error: ErrorDetails, schema: Mapping[str, object], path: Path) -> 
     if kind in _TYPES:
         return _TYPES[kind]
     if kind in _BOUNDS:
-        key, words = _BOUNDS[kind]
-        return words.format(ctx[key])
+        key, template = _BOUNDS[kind]
+        return template.format(f"{ctx[key]:g}")
     if kind == "literal_error":
         return f"{ctx['expected']}".replace("'", "")
     if kind == "string_pattern_mismatch":
-        return _described(schema, path) or f"a text that matches {ctx['pattern']}"
+        words = _mapping(schema.get("x-words")).get(ctx["pattern"])
+        return str(words or _described(schema, path) or f"a text that matches {ctx['pattern']}")
     return error["msg"]
 
 
@@ -147,7 +157,9 @@ def field_names(schema: Mapping[str, object], path: Path) -> list[str]:
 
 
 def _described(schema: Mapping[str, object], path: Path) -> str:
-    return str(_at(schema, path).get("description", "")).strip().rstrip(".")
+    """The first clause of a field's description, to follow `expected`."""
+    clause = re.split(r"[.;:]\s", str(_at(schema, path).get("description", "")) + " ")[0].strip()
+    return clause[:1].lower() + clause[1:]
 
 
 def _choices(schema: Mapping[str, object], path: Path) -> list[str]:
@@ -162,8 +174,9 @@ def _at(schema: Mapping[str, object], path: Path) -> Mapping[str, object]:
         if isinstance(part, int):
             node = _mapping(node.get("items"))
         else:
-            properties = _mapping(node.get("properties"))
-            node = _mapping(properties.get(part) or node.get("additionalProperties"))
+            others = [node.get("additionalProperties"), *_mapping(node.get("patternProperties")).values()]
+            candidates = [_mapping(node.get("properties")).get(part), *others]
+            node = next((_mapping(one) for one in candidates if isinstance(one, dict)), _mapping(None))
     return _resolved(schema, node)
 
 

@@ -16,7 +16,7 @@ from pydantic import JsonValue, ValidationError
 from runtime.errors import UsageError
 from scenarios.flaws import Flaw, Path, ScenarioError, dotted, flaw_of, nearest
 from scenarios.references import reference_flaws
-from scenarios.scenario import Scenario, json_schema
+from scenarios.scenario import PATTERN_WORDS, Scenario, json_schema
 from scenarios.source import Source, flow, parse_source, read_source, scalar
 
 
@@ -51,12 +51,12 @@ def load_scenario(path: FilePath, *, sets: Sequence[str] = (), inputs: Sequence[
 
 def checked(source: Source, path: FilePath) -> LoadedScenario:
     """The scenario of data that has been read. Raises: ScenarioError with every flaw."""
-    schema = json_schema()
     if not isinstance(source.data, dict):
         raise ScenarioError([Flaw(f"{source.name}:1", (), "no mapping", "the fields of a scenario, such as `name: …`")])
     try:
         scenario = Scenario.model_validate(source.data)
     except ValidationError as error:
+        schema = {**json_schema(), "x-words": PATTERN_WORDS}
         raise ScenarioError([flaw_of(detail, source.place_of, schema) for detail in error.errors()]) from None
     if flaws := list(reference_flaws(scenario, source.place_of)):
         raise ScenarioError(flaws)

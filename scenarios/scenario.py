@@ -23,10 +23,23 @@ REFERENCE = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*"
 AGENT_KINDS = ("planner", "executor", "critic", "retriever", "person")
 """The cast that ships with Repertory."""
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z_][\w-]*$", max_length=64)]
+NAME_PATTERN = r"^[A-Za-z_][\w-]*$"
+KIND_PATTERN = rf"^({'|'.join(AGENT_KINDS)}|{REFERENCE})$"
+URL_PATTERN = r"^https?://\S+$"
+REFERENCE_PATTERN = rf"^{REFERENCE}$"
+
+PATTERN_WORDS = {
+    NAME_PATTERN: "a name: a letter, then letters, digits, _ or -",
+    KIND_PATTERN: f"one of {', '.join(AGENT_KINDS)}, or module:function",
+    URL_PATTERN: "an address such as http://127.0.0.1:8000/v1",
+    REFERENCE_PATTERN: "package.module:name",
+}
+"""What the patterns mean, for messages."""
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=64)]
 """A name of an agent, tool or scenario: a letter, then letters, digits, `_` or `-`."""
 
-PythonReference = Annotated[str, Field(pattern=rf"^{REFERENCE}$", max_length=256)]
+PythonReference = Annotated[str, Field(pattern=REFERENCE_PATTERN, max_length=256)]
 """`package.module:name`."""
 
 ErrorCode = Literal["not_found", "sold_out", "closed", "unavailable", "timeout", "out_of_range", "invalid_arguments"]
@@ -47,7 +60,7 @@ class Model(Part):
     name: str = "default"
     """A name of the catalogue (`repertory models list`), `default`, or the name that `endpoint` knows the model by.
     `recorded:FILE` and `scripted:FILE` answer from a file."""
-    endpoint: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    endpoint: Annotated[str, Field(pattern=URL_PATTERN)] | None = None
     """The address of an OpenAI-compatible server, up to and including `/v1`; none: vLLM through Ray Serve."""
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
     """0 always takes the likeliest token."""
@@ -75,7 +88,7 @@ class Placement(Part):
 class Agent(Part):
     """One member of the cast."""
 
-    kind: Annotated[str, Field(pattern=rf"^({'|'.join(AGENT_KINDS)}|{REFERENCE})$")]
+    kind: Annotated[str, Field(pattern=KIND_PATTERN, examples=list(AGENT_KINDS))]
     """`planner`, `executor`, `critic`, `retriever`, `person`, or `module:function` that makes an agent of one's own."""
     count: Annotated[int, Field(ge=1, le=64)] = 1
     """How many there are; they share the work that is ready."""

@@ -96,7 +96,7 @@ def read_source(path: FilePath) -> Source:
 
 def parse_source(text: str, name: str) -> Source:
     """The data of a scenario text; `name` stands for the file in messages. Raises: ScenarioError."""
-    with _told_as_flaws(name):
+    with _told_as_flaws(text, name):
         node = _Loader(text).get_single_node()
         if node is None:
             raise ScenarioError([Flaw(f"{name}:1", (), "an empty file", "a scenario; `repertory init` writes one")])
@@ -161,10 +161,9 @@ class _Builder:
         self._only(node, path, _STR, _INT, _FLOAT, _BOOL, _NULL)
         try:
             return _scalar(node.tag, node.value)
-        except ValueError:
-            raise self._flaw(
-                node, path, f"the text {node.value[:40]!r}", "a value of the kind that its tag says"
-            ) from None
+        except (ValueError, KeyError):
+            kind = node.tag.rpartition(":")[2]
+            raise self._flaw(node, path, f"the text {node.value[:40]!r}", f"a {kind} as its tag says") from None
 
     def _only(self, node: yaml.Node, path: Path, *tags: str) -> None:
         if node.tag not in tags:
@@ -210,18 +209,18 @@ def _text(raw: bytes, name: str) -> str:
 
 
 @contextmanager
-def _told_as_flaws(name: str) -> Generator[None]:
+def _told_as_flaws(text: str, name: str) -> Generator[None]:
     """YAML's own errors as flaws."""
     try:
         yield
     except yaml.reader.ReaderError as error:
-        found = f"the character U+{ord(error.character):04X}" if isinstance(error.character, str) else "a bad byte"
-        raise ScenarioError([Flaw(f"{name}:1", (), found, "printable text")]) from None
+        line = text.count("\n", 0, error.position) + 1
+        raise ScenarioError([Flaw(f"{name}:{line}", (), "a control character", "printable text")]) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        context = f" {error.context}" if error.context else ""
-        raise ScenarioError([Flaw(f"{name}:{line}", (), f"{error.problem}{context}", "YAML")]) from None
+        reason = " ".join(part for part in (error.problem, error.context) if part)
+        raise ScenarioError([Flaw(f"{name}:{line}", (), f"what is no YAML ({reason})", "YAML")]) from None
 
 
 def _hint(path: FilePath) -> str:
