@@ -66,7 +66,7 @@ def random() -> _random.Random:
     return _random.Random() if clock is None else _random.Random(clock.next_id())
 
 
-def derived_id(*parts: object) -> str:
-    """The same id for the same parts: 24 hexadecimal digits of BLAKE2b over them."""
+def derived_id(*parts: object, digits: int = 24) -> str:
+    """The same id for the same parts: so many hexadecimal digits of BLAKE2b over them."""
     text = "\x1f".join(str(part) for part in parts)
-    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+    return hashlib.blake2b(text.encode(), digest_size=digits // 2).hexdigest()

@@ -1,7 +1,7 @@
 """The facts of a run: one small frozen class per event, a tagged union over all of them, and their format version.
 
 An event is appended once, in the past tense, at the run's sequencer, which gives it the next `seq` of its run. Payloads
-(messages, requests, results, states) are not in the event: it names them by content hash, and the journal stores each
+(messages, requests, results) are not in the event: it names them by content hash, and the journal stores each
 once (`runtime/blobs.py`). Every event of a run, in the order of seq, is what a host needs to perform the run again.
 """
 
@@ -68,16 +68,18 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", omit_d
 class RunStarted(Event, frozen=True, tag="run_started"):
     """The first event: all that is needed to build the same team again."""
 
-    format: int = FORMAT_VERSION
-    """The version of the events that follow."""
     name: str
     """The scenario's name, for lists."""
     builder: str
     """`module:function` that builds the team from the spec."""
     spec: Digest
     """The team's specification as JSON: the resolved scenario with its inputs, never a secret."""
+    routes: Digest
+    """Who exists and who listens to what, as the sequencer needs it (`runtime/routing.py`)."""
     versions: dict[str, str]
     """Versions of Repertory, Python and the libraries that decide how the run goes."""
+    format: int = FORMAT_VERSION
+    """The version of the events that follow."""
 
 
 class MessageSent(Event, frozen=True, tag="message_sent"):
@@ -171,13 +173,6 @@ class MessageCancelled(Event, frozen=True, tag="message_cancelled"):
     """The delivery that cancelled it."""
 
 
-class SnapshotTaken(Event, frozen=True, tag="snapshot_taken"):
-    """An agent's state at rest, after the last delivery that it completed."""
-
-    agent: AgentName
-    state: Digest
-
-
 class RunCompleted(Event, frozen=True, tag="run_completed"):
     """The driver's message was answered and nothing is left to do."""
 
@@ -205,7 +200,6 @@ AnyEvent = (
     | StepCompleted
     | DeliveryCompleted
     | MessageCancelled
-    | SnapshotTaken
     | RunCompleted
     | RunFailed
     | RunInterrupted

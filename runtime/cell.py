@@ -1,0 +1,213 @@
+"""One agent of one run at its host: its loop, its instance, what it waits for.
+
+Everything in here is synchronous: `release` hands one thing to the agent and steps its loop until it rests. What the
+agent did meanwhile lies in the host's hands in the order in which it did it. Called by `runtime/host.py` only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from runtime.agent_loop import AgentLoop
+from runtime.blobs import digest
+from runtime.codec import canonical, parse
+from runtime.delivery import Delivery
+from runtime.events import (
+    AgentName,
+    AnyEvent,
+    DeliveryCompleted,
+    DeliveryStarted,
+    Digest,
+    Failure,
+    MessageCancelled,
+    MessageSent,
+    StepCompleted,
+    StepStarted,
+)
+from runtime.failures import revive
+from runtime.parcels import Parcel
+from runtime.steps import Recorded, StepCall, StepResult, current
+from runtime.team import Agent, AgentSpec, Incoming
+
+
+class HostRun(Protocol):
+    """What a cell needs of the host, for its run."""
+
+    def propose(self, event: AnyEvent, blobs: dict[Digest, bytes]) -> None:
+        """Proposes an event to the sequencer."""
+        ...
+
+    def perform(self, started: StepStarted, call: StepCall) -> None:
+        """Performs a step outside of the agent's loop and proposes its completion, unless it is recorded."""
+        ...
+
+    def drop(self, step: str) -> None:
+        """Stops performing a step whose result nobody waits for any more."""
+        ...
+
+    def describe(self, error: BaseException) -> Failure:
+        """Writes an exception down, without secrets."""
+        ...
+
+
+class Cell:
+    """An agent with its own loop; see the module. It is the `Outbox` of its deliveries and the `Timers` of its loop."""
+
+    def __init__(self, name: AgentName, spec: AgentSpec, host: HostRun) -> None:
+        self.name = name
+        self._spec = spec
+        self._host = host
+        self._loop = AgentLoop(self)  # type: ignore[abstract]  # what is missing raises NotImplementedError, by asyncio
+        self._instance: asyncio.Future[Agent] | None = None
+        self._deliveries: dict[str, Delivery] = {}
+        self._responses: dict[str, asyncio.Future[bytes]] = {}
+        self._results: dict[str, asyncio.Future[Recorded]] = {}
+        self._held: dict[str, tuple[StepStarted, StepCall]] = {}
+        self._timer_steps: dict[asyncio.TimerHandle, str] = {}
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether no handler of it runs."""
+        return not self._deliveries
+
+    def release(self, parcel: Parcel) -> None:
+        """Hands one thing to the agent and runs it until it rests."""
+        self._loop.time_s = parcel.event.at
+        match parcel.event:
+            case DeliveryStarted() as event:
+                self._start(event, parcel)
+            case StepStarted() as event if event.step in self._held:
+                self._host.perform(*self._held.pop(event.step))
+            case StepCompleted() as event:
+                self._complete_step(event, parcel.payload)
+            case DeliveryCompleted() as event:
+                self._respond(event, parcel.payload)
+            case MessageCancelled() as event:
+                self._cancel(event)
+            case _:
+                return
+        self._loop.run_until_rest()
+
+    # Releases
+
+    def _start(self, event: DeliveryStarted, parcel: Parcel) -> None:
+        message = parcel.message
+        assert message is not None and parcel.payload is not None, "a delivery comes with its message"
+        delivery = Delivery(event.delivery, self.name, self, lambda: self._loop.time_s)
+        self._deliveries[delivery.id] = delivery
+        topic = None if isinstance(message, MessageSent) else message.topic
+        incoming = Incoming(event.message, message.sender, topic, parcel.payload, delivery.cancelled)
+        self._loop.create_task(self._handle(delivery, incoming), name=delivery.id, context=delivery.context())
+
+    def _complete_step(self, event: StepCompleted, payload: bytes | None) -> None:
+        future = self._results.pop(event.step, None)
+        if future is None or future.done():
+            return
+        if event.failure is not None:
+            future.set_exception(revive(event.failure))
+        else:
+            assert payload is not None, "a result comes with its bytes"
+            future.set_result(Recorded(event.step, parse(payload)))
+
+    def _respond(self, event: DeliveryCompleted, payload: bytes | None) -> None:
+        future = self._responses.pop(event.message, None)
+        if future is None or future.done():
+            return
+        if event.failure is not None:
+            future.set_exception(revive(event.failure))
+        else:
+            assert payload is not None, "a response comes with its bytes"
+            future.set_result(payload)
+
+    def _cancel(self, event: MessageCancelled) -> None:
+        from runtime.ids import delivery_id
+
+        delivery = self._deliveries.get(delivery_id(event.message, self.name))
+        if delivery is not None:
+            self._loop.call_soon(delivery.cancelled.set, context=delivery.context())
+
+    # The handler
+
+    async def _handle(self, delivery: Delivery, incoming: Incoming) -> None:
+        response: bytes | None = None
+        failure: Failure | None = None
+        try:
+            agent = await self._agent()
+            response = await agent.receive(incoming)
+        except (Exception, asyncio.CancelledError) as error:
+            failure = self._host.describe(error)
+        del self._deliveries[delivery.id]
+        body = None if response is None else digest(response)
+        self.propose(
+            DeliveryCompleted(
+                delivery=delivery.id, message=incoming.message, agent=self.name, response=body, failure=failure
+            ),
+            {} if body is None or response is None else {body: response},
+        )
+
+    async def _agent(self) -> Agent:
+        """The instance, made at the first delivery; a factory that fails is tried again at the next one."""
+        if self._instance is None:
+            self._instance = self._loop.create_future()
+            try:
+                self._instance.set_result(await self._spec.factory(self.name))
+            except BaseException as error:
+                self._instance.set_exception(error)
+                self._instance.exception()
+                self._instance = None
+                raise
+        return await self._instance
+
+    # Outbox
+
+    def propose(self, event: AnyEvent, blobs: dict[Digest, bytes]) -> None:
+        """Proposes an event to the sequencer."""
+        self._host.propose(event, blobs)
+
+    def expect_response(self, message: str) -> asyncio.Future[bytes]:
+        """A future for the response to a message."""
+        future: asyncio.Future[bytes] = self._loop.create_future()
+        self._responses[message] = future
+        return future
+
+    def expect_step(self, started: StepStarted, call: StepCall) -> asyncio.Future[Recorded]:
+        """A future for a step's result; what cannot be repeated is performed only when its start is durable."""
+        future: asyncio.Future[Recorded] = self._loop.create_future()
+        self._results[started.step] = future
+        if started.effect in ("compensable", "irreversible"):
+            self._held[started.step] = (started, call)
+        else:
+            self._host.perform(started, call)
+        return future
+
+    # Timers
+
+    def start(self, delay_s: float, wake: asyncio.TimerHandle) -> None:
+        """Makes a sleep of the agent a step of the delivery that sleeps."""
+        delivery = current.get()
+        if not isinstance(delivery, Delivery):
+            raise RuntimeError("an agent can sleep only inside of a message handler, where the record can wake it")
+
+        async def sleep(_: str) -> StepResult:
+            await asyncio.sleep(delay_s)
+            return StepResult(None)
+
+        call = StepCall("timer", "sleep", canonical({"delay_s": delay_s}), sleep)
+        started = delivery.start_step(call)
+        self._timer_steps[wake] = started.step
+        self.expect_step(started, call).add_done_callback(self._waker(wake))
+
+    def cancel(self, wake: asyncio.TimerHandle) -> None:
+        """Forgets a timer that was cancelled before it fired."""
+        step = self._timer_steps.pop(wake, None)
+        if step is not None and self._results.pop(step, None) is not None:
+            self._host.drop(step)
+
+    def _waker(self, wake: asyncio.TimerHandle) -> Callable[[asyncio.Future[Recorded]], None]:
+        def on_done(_: asyncio.Future[Recorded]) -> None:
+            self._timer_steps.pop(wake, None)
+            self._loop.wake(wake)
+
+        return on_done

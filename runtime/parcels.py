@@ -1,0 +1,21 @@
+"""What the sequencer hands to a host: a numbered event with all that the agent needs to see of it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from runtime.events import AgentName, AnyEvent
+from runtime.sequencer import Message
+
+
+class Parcel(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One release to one agent, or to the driver. Parcels reach a host in the order of their events."""
+
+    run: str
+    event: AnyEvent
+    to: AgentName | None = None
+    """The agent; None when it is for the driver or for the whole host."""
+    message: Message | None = None
+    """The message that a `DeliveryStarted` hands over."""
+    payload: bytes | None = None
+    """The message's, response's or result's bytes, where the host does not have them itself."""

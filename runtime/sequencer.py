@@ -1,0 +1,288 @@
+"""The core that gives a run its one order: events in, numbered events out. Sans-IO: no clock, no network, no tasks.
+
+Hosts propose events without a number. The sequencer drops what it already has (proposals may come twice), numbers the
+rest, decides which deliveries start because of them, and says for whose eyes each event is. A shell makes the numbered
+events durable and only then hands them on, in order. Feeding a journal's events to `apply` restores the very state that
+they left, which is what recovery is.
+
+Order. AgentChat needs causal order across senders; one sequence per run gives total order. Deliveries of one agent
+start in the order of their messages and do not overlap, except where waiting would never end: a message is handed to a
+busy agent when what the agent is doing waits, directly or through others, for the sender of that message.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+
+from runtime import ids
+from runtime.errors import Undeliverable
+from runtime.events import (
+    AgentName,
+    AnyEvent,
+    DeliveryCompleted,
+    DeliveryStarted,
+    Failure,
+    MessageCancelled,
+    MessagePublished,
+    MessageSent,
+    RunCompleted,
+    RunFailed,
+    RunInterrupted,
+    RunStarted,
+    StepCompleted,
+    StepStarted,
+)
+from runtime.routing import Routes
+
+Message = MessageSent | MessagePublished
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A numbered event and whose eyes it is for."""
+
+    event: AnyEvent
+    to: AgentName | None = None
+    """The agent that must see it; None when no agent does."""
+    to_driver: bool = False
+    """Whether the driver of the run must see it."""
+    message: Message | None = None
+    """The message that a `DeliveryStarted` hands over."""
+
+
+@dataclass(slots=True)
+class _Delivery:
+    agent: AgentName
+    requests: set[str] = field(default_factory=set[str])
+    """Messages it has sent that are not answered yet."""
+
+
+class Sequencer:
+    """One run's order: its next seq, its mailboxes, what runs and what waits for what."""
+
+    def __init__(self, routes: Routes) -> None:
+        self._routes = routes
+        self._seq = 0
+        self._messages: dict[str, Message] = {}
+        self._mailboxes: dict[AgentName, deque[str]] = {}
+        self._running: dict[str, _Delivery] = {}
+        self._busy: dict[AgentName, set[str]] = {}
+        self._agents: dict[str, AgentName] = {}
+        self._steps: dict[str, bool] = {}
+        self._ended = False
+
+    # What a shell asks
+
+    @property
+    def seq(self) -> int:
+        """The number of the last event."""
+        return self._seq
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no message waits and no delivery runs."""
+        return not self._running and not any(self._mailboxes.values())
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the run has its last event; what is proposed afterwards is dropped."""
+        return self._ended
+
+    def running(self) -> dict[str, AgentName]:
+        """The deliveries that have started and not completed, with their agents."""
+        return {delivery: entry.agent for delivery, entry in self._running.items()}
+
+    # What a shell does
+
+    def take(self, proposed: AnyEvent, *, at: float) -> list[Outgoing]:
+        """Numbers a proposed event and all that follows from it; nothing when it is already known or came too late.
+
+        `at` is the time in seconds since 1970 that all of them get.
+        """
+        if self._ended or self._is_known(proposed):
+            return []
+        if isinstance(proposed, MessagePublished):
+            recipients = self._routes.subscribers(proposed.topic, proposed.sender)
+            proposed = msgspec.structs.replace(proposed, recipients=recipients)
+        return [self._number(event, at) for event in self._with_consequences(proposed)]
+
+    def apply(self, event: AnyEvent) -> None:
+        """Changes the state as the numbered event says; also how a journal's events restore it."""
+        self._seq = event.seq
+        match event:
+            case MessageSent() | MessagePublished():
+                self._apply_message(event)
+            case DeliveryStarted():
+                self._apply_start(event)
+            case DeliveryCompleted():
+                self._apply_completion(event)
+            case MessageCancelled():
+                self._forget_request(event.cause, event.message)
+            case StepStarted():
+                self._steps.setdefault(event.step, False)
+            case StepCompleted():
+                self._steps[event.step] = True
+            case RunCompleted() | RunFailed():
+                self._ended = True
+            case RunStarted() | RunInterrupted():
+                pass
+
+    def resume(self, *, at: float) -> list[Outgoing]:
+        """Starts what may start after `apply` has restored a state; normally nothing is left to start."""
+        started: list[Outgoing] = []
+        for agent in sorted(self._mailboxes):
+            started += [self._number(event, at) for event in self._starts(agent)]
+        return started
+
+    # Decisions
+
+    def _is_known(self, event: AnyEvent) -> bool:
+        match event:
+            case MessageSent() | MessagePublished():
+                return event.message in self._messages
+            case StepStarted():
+                return event.step in self._steps or event.delivery not in self._agents
+            case StepCompleted():
+                return self._steps.get(event.step, True)
+            case DeliveryStarted():
+                return True
+            case DeliveryCompleted():
+                return event.delivery not in self._running
+            case MessageCancelled():
+                return event.message not in self._messages
+            case RunStarted():
+                return self._seq > 0
+            case RunCompleted() | RunFailed() | RunInterrupted():
+                return False
+
+    def _with_consequences(self, event: AnyEvent) -> Iterator[AnyEvent]:
+        """The event, then what starts because of it. Each is applied (by `_number`) before the next is decided."""
+        yield event
+        match event:
+            case MessageSent():
+                yield from self._arrive(event)
+            case MessagePublished():
+                for agent in event.recipients:
+                    yield from self._starts(agent)
+            case DeliveryCompleted():
+                yield from self._starts(event.agent)
+            case _:
+                return
+
+    def _arrive(self, sent: MessageSent) -> Iterator[AnyEvent]:
+        if self._routes.policy(sent.recipient) is None:
+            yield self._undeliverable(sent)
+        elif self._must_reenter(sent):
+            yield self._start(sent.recipient, sent.message)
+        else:
+            yield from self._starts(sent.recipient)
+
+    def _starts(self, agent: AgentName) -> Iterator[AnyEvent]:
+        while (queue := self._mailboxes.get(agent)) and self._is_free(agent):
+            yield self._start(agent, queue[0])
+
+    def _is_free(self, agent: AgentName) -> bool:
+        policy = self._routes.policy(agent)
+        return not self._busy.get(agent) or (policy is not None and policy.concurrent)
+
+    def _must_reenter(self, sent: MessageSent) -> bool:
+        """Whether the busy recipient waits, directly or through others, for the delivery that sent this message."""
+        if self._is_free(sent.recipient):
+            return False
+        seen: set[str] = set()
+        to_visit = list(self._busy[sent.recipient])
+        while to_visit:
+            delivery = to_visit.pop()
+            if delivery == sent.cause:
+                return True
+            if delivery not in seen:
+                seen.add(delivery)
+                to_visit += self._waited_for(delivery)
+        return False
+
+    def _waited_for(self, delivery: str) -> Iterable[str]:
+        """The deliveries whose end this one waits for: those of its requests, or what keeps these from starting."""
+        for message in self._running[delivery].requests:
+            request = self._messages[message]
+            if isinstance(request, MessageSent):
+                own = ids.delivery_id(message, request.recipient)
+                yield from [own] if own in self._running else self._busy.get(request.recipient, ())
+
+    @staticmethod
+    def _start(agent: AgentName, message: str) -> DeliveryStarted:
+        return DeliveryStarted(delivery=ids.delivery_id(message, agent), message=message, agent=agent)
+
+    def _undeliverable(self, sent: MessageSent) -> DeliveryCompleted:
+        known = ", ".join(sorted(self._routes.types)) or "none"
+        failure = Failure(
+            type=f"{Undeliverable.__module__}:{Undeliverable.__qualname__}",
+            message=f"there is no agent type {sent.recipient.type!r} in this run; there are: {known}",
+        )
+        return DeliveryCompleted(
+            delivery=ids.delivery_id(sent.message, sent.recipient),
+            message=sent.message,
+            agent=sent.recipient,
+            response=None,
+            failure=failure,
+        )
+
+    # State
+
+    def _number(self, event: AnyEvent, at: float) -> Outgoing:
+        numbered = msgspec.structs.replace(event, seq=self._seq + 1, at=at)
+        outgoing = self._addressed(numbered)
+        self.apply(numbered)
+        return outgoing
+
+    def _addressed(self, event: AnyEvent) -> Outgoing:
+        match event:
+            case DeliveryStarted():
+                return Outgoing(event, to=event.agent, message=self._messages[event.message])
+            case StepStarted():
+                must_be_durable_first = event.effect in ("compensable", "irreversible")
+                return Outgoing(event, to=self._agents[event.delivery] if must_be_durable_first else None)
+            case StepCompleted():
+                return Outgoing(event, to=self._agents[event.delivery])
+            case DeliveryCompleted():
+                message = self._messages[event.message]
+                is_awaited = isinstance(message, MessageSent)
+                return Outgoing(
+                    event, to=message.sender if is_awaited else None, to_driver=is_awaited and message.sender is None
+                )
+            case MessageCancelled():
+                message = self._messages[event.message]
+                return Outgoing(event, to=message.recipient if isinstance(message, MessageSent) else None)
+            case _:
+                return Outgoing(event)
+
+    def _apply_message(self, event: Message) -> None:
+        self._messages[event.message] = event
+        if isinstance(event, MessagePublished):
+            for agent in event.recipients:
+                self._mailboxes.setdefault(agent, deque()).append(event.message)
+            return
+        if event.cause in self._running:
+            self._running[event.cause].requests.add(event.message)
+        if self._routes.policy(event.recipient) is not None:
+            self._mailboxes.setdefault(event.recipient, deque()).append(event.message)
+
+    def _apply_start(self, event: DeliveryStarted) -> None:
+        self._mailboxes[event.agent].remove(event.message)
+        self._running[event.delivery] = _Delivery(event.agent)
+        self._agents[event.delivery] = event.agent
+        self._busy.setdefault(event.agent, set()).add(event.delivery)
+
+    def _apply_completion(self, event: DeliveryCompleted) -> None:
+        self._running.pop(event.delivery, None)
+        self._busy.get(event.agent, set()).discard(event.delivery)
+        message = self._messages[event.message]
+        if isinstance(message, MessageSent):
+            self._forget_request(message.cause, event.message)
+
+    def _forget_request(self, cause: str, message: str) -> None:
+        if (sender := self._running.get(cause)) is not None:
+            sender.requests.discard(message)

@@ -1,0 +1,134 @@
+"""What a run is made of: a specification that travels as plain Json, and the team that a builder makes of it.
+
+Every process that hosts agents of a run builds the team from the same specification, so a specification is all that
+must be kept to perform, recover or replay a run. The engine knows agents only by the small protocol in here; what they
+are made of (autogen-core's agents, say) is an adapter's business.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, cast
+
+from runtime.codec import Json
+from runtime.errors import UsageError
+from runtime.events import AgentName, Topic
+from runtime.routing import AgentPolicy, Routes, Subscription
+
+Ask = Callable[[str], Awaitable[str | None]]
+"""Asks the person at the terminal; None when there is nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message as an agent gets it."""
+
+    message: str
+    """Its id."""
+    sender: AgentName | None
+    topic: Topic | None
+    payload: bytes
+    """`{"type": …, "data": …}`, canonical."""
+    cancelled: CancelSignal
+
+
+class CancelSignal:
+    """Tells a handler that its sender gave up waiting; set at most once."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Callable[[], None]] = []
+        self.is_set = False
+
+    def listen(self, callback: Callable[[], None]) -> None:
+        """Calls back when it is set, at once if it is already."""
+        if self.is_set:
+            callback()
+        else:
+            self._listeners.append(callback)
+
+    def set(self) -> None:
+        """Calls every listener, in the order in which they came."""
+        if not self.is_set:
+            self.is_set = True
+            for callback in self._listeners:
+                callback()
+
+
+class Agent(Protocol):
+    """What the engine asks of an agent."""
+
+    async def receive(self, incoming: Incoming) -> bytes:
+        """Handles a message; returns the response's payload. Reaches the world through `runtime.steps.current` only."""
+        ...
+
+
+AgentFactory = Callable[[AgentName], Awaitable[Agent]]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSpec:
+    """An agent type: how its agents are made, and what the sequencer must know of it."""
+
+    factory: AgentFactory
+    policy: AgentPolicy = field(default_factory=AgentPolicy)
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """All agent types of a run and their subscriptions."""
+
+    agents: Mapping[str, AgentSpec]
+    subscriptions: tuple[Subscription, ...] = ()
+
+    def routes(self) -> Routes:
+        """The part of it that the sequencer decides on."""
+        return Routes({name: spec.policy for name, spec in self.agents.items()}, self.subscriptions)
+
+
+@dataclass(frozen=True, slots=True)
+class TeamSpec:
+    """A team as plain facts."""
+
+    name: str
+    """The scenario's name."""
+    builder: str
+    """`module:function` that makes a `Team` of `config` and `Resources`."""
+    config: Mapping[str, Json]
+    """What the builder needs; never a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a process offers to the builder that is not part of the specification."""
+
+    run: str
+    """The run's id."""
+    secrets: Mapping[str, str] = field(default_factory=dict[str, str])
+    """API keys by name; in memory only."""
+    ask: Ask | None = None
+    """How to reach a person, in the process that drives the run."""
+    engine: Literal["local", "ray"] = "local"
+    """Whether agents of the run share this process or a Ray cluster."""
+
+
+class Builder(Protocol):
+    """Makes a team."""
+
+    def __call__(self, config: Mapping[str, Json], resources: Resources) -> Team:
+        """The team for this specification, with its models, tools and memories already wrapped as steps."""
+        ...
+
+
+def find_builder(name: str) -> Builder:
+    """The function that `module:function` names.
+
+    Raises:
+        UsageError: when there is no such module or function.
+    """
+    module, _, function = name.partition(":")
+    try:
+        return cast(Builder, getattr(importlib.import_module(module), function))
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"the run's team is built by {name!r}, which cannot be imported here: {error}") from error

@@ -1,0 +1,172 @@
+"""Small teams that tests perform: built from a spec like any other, so that every engine can host them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from runtime import clock, steps
+from runtime.codec import Json, canonical, parse
+from runtime.delivery import Delivery
+from runtime.engine import Performance
+from runtime.errors import StepFailed
+from runtime.events import AgentName, EffectClass, StepKind, Topic
+from runtime.routing import AgentPolicy, Placement, Subscription
+from runtime.steps import StepCall, StepResult
+from runtime.team import AgentSpec, Incoming, Resources, Team, TeamSpec
+
+Handler = Callable[["Scripted", dict[str, Json]], Awaitable[Json]]
+
+
+@dataclass
+class Scripted:
+    """An agent made of one async function; it keeps what it has been told."""
+
+    name: AgentName
+    handler: Handler
+    seen: list[Json]
+    incoming: Incoming | None = None
+
+    async def receive(self, incoming: Incoming) -> bytes:
+        self.incoming = incoming
+        body = cast(dict[str, Json], parse(incoming.payload))
+        return canonical({"type": "json", "data": await self.handler(self, cast(dict[str, Json], body["data"]))})
+
+
+def delivery() -> Delivery:
+    found = steps.current.get()
+    assert isinstance(found, Delivery)
+    return found
+
+
+async def ask(recipient: str, **data: Json) -> Json:
+    kind, _, key = recipient.partition("/")
+    payload = canonical({"type": "json", "data": data})
+    _, response = delivery().send(AgentName(kind, key or "default"), payload, {})
+    answer = cast(dict[str, Json], parse(await response))
+    return answer["data"]
+
+
+def tell(topic: str, **data: Json) -> None:
+    delivery().publish(Topic(topic), canonical({"type": "json", "data": data}), {})
+
+
+async def call(
+    name: str, value: Json = None, *, kind: StepKind = "tool", effect: EffectClass = "read", error: str = ""
+) -> Json:
+    async def perform(_: str) -> StepResult:
+        await asyncio.sleep(0)
+        if error:
+            raise StepFailed(error, "broken")
+        return StepResult(value if value is not None else name.upper())
+
+    recorded = await steps.perform(StepCall(kind, name, canonical({"name": name}), perform, effect))
+    return recorded.value
+
+
+async def boss(self: Scripted, data: dict[str, Json]) -> Json:
+    """Asks three workers at once, calls two tools, and reads the clock."""
+    numbers = range(cast(int, data.get("workers", 3)))
+    answers = await asyncio.gather(*(ask(f"worker/{n}", n=n) for n in numbers))
+    tools = await asyncio.gather(call("alpha"), call("beta"))
+    tell("news", text="finished")
+    return {"answers": answers, "tools": tools, "id": clock.new_id(), "time": clock.time_s()}
+
+
+async def worker(self: Scripted, data: dict[str, Json]) -> Json:
+    self.seen.append(data["n"])
+    value = await call(f"square {data['n']}", cast(int, data["n"]) ** 2)
+    return {"square": value, "seen": list(self.seen)}
+
+
+async def listener(self: Scripted, data: dict[str, Json]) -> Json:
+    self.seen.append(data["text"])
+    return None
+
+
+async def echo(self: Scripted, data: dict[str, Json]) -> Json:
+    return data
+
+
+async def ping(self: Scripted, data: dict[str, Json]) -> Json:
+    """Asks pong, which asks ping back while ping still waits."""
+    if data.get("back"):
+        return "inner"
+    return {"pong": await ask("pong")}
+
+
+async def pong(self: Scripted, data: dict[str, Json]) -> Json:
+    return {"ping": await ask("ping", back=True)}
+
+
+async def left(self: Scripted, data: dict[str, Json]) -> Json:
+    """With `right`: two agents that ask each other at the same time."""
+    if data.get("question"):
+        return "left says"
+    await call("warm-up left")
+    return await ask("right", question=True)
+
+
+async def right(self: Scripted, data: dict[str, Json]) -> Json:
+    if data.get("question"):
+        return "right says"
+    await call("warm-up right")
+    return await ask("left", question=True)
+
+
+async def both(self: Scripted, data: dict[str, Json]) -> Json:
+    return await asyncio.gather(ask("left"), ask("right"))
+
+
+async def lost(self: Scripted, data: dict[str, Json]) -> Json:
+    return await ask("nobody")
+
+
+async def careful(self: Scripted, data: dict[str, Json]) -> Json:
+    """A failed step, seen with its type, then a time limit, then an effect that must not happen twice."""
+    try:
+        await call("broken", error="no such thing")
+    except StepFailed as error:
+        code = error.code
+    try:
+        await asyncio.wait_for(call_slow(), 0.01)
+    except TimeoutError:
+        slept = "timed out"
+    return {"code": code, "slow": slept, "paid": await call("pay", effect="irreversible")}
+
+
+async def call_slow() -> Json:
+    async def perform(_: str) -> StepResult:
+        await asyncio.sleep(30)
+        return StepResult(None)
+
+    return (await steps.perform(StepCall("tool", "slow", canonical("slow"), perform))).value
+
+
+HANDLERS: dict[str, Handler] = {
+    handler.__name__: handler
+    for handler in (boss, worker, listener, echo, ping, pong, left, right, both, lost, careful)
+}
+
+
+def build(config: Mapping[str, Json], resources: Resources) -> Team:
+    """All scripted agents; `config["local"]` names the types that live with the driver."""
+    local = cast(list[str], config.get("local", []))
+
+    def spec(name: str) -> AgentSpec:
+        async def make(agent: AgentName) -> Scripted:
+            await asyncio.sleep(0)
+            return Scripted(agent, HANDLERS[name], [])
+
+        return AgentSpec(make, AgentPolicy(placement=Placement("local" if name in local else "cluster")))
+
+    return Team({name: spec(name) for name in HANDLERS}, (Subscription("news", "listener"),))
+
+
+def performance(run: str, recipient: str, *, local: list[str] | None = None, **data: Json) -> Performance:
+    """A run of the scripted team that begins with one message."""
+    spec = TeamSpec("scripted", "tests.runtime.teams:build", {"local": local or []})
+    kind, _, key = recipient.partition("/")
+    return Performance(run, spec, AgentName(kind, key or "default"), canonical({"type": "json", "data": data}))
