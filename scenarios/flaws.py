@@ -176,7 +176,7 @@ def _at(schema: Mapping[str, object], path: Path) -> Mapping[str, object]:
         else:
             others = [node.get("additionalProperties"), *_mapping(node.get("patternProperties")).values()]
             candidates = [_mapping(node.get("properties")).get(part), *others]
-            node = next((_mapping(one) for one in candidates if isinstance(one, dict)), _mapping(None))
+            node = next((_mapping(one) for one in candidates if _mapping(one)), _mapping(None))
     return _resolved(schema, node)
 
 
