@@ -45,16 +45,6 @@ class Decider:
         """A decision that may take more than one turn, because somebody else may object to the answer."""
         return Dialogue(self, decision)
 
-    async def decide(self, decision: Decision, token: CancellationToken | None = None) -> tuple[JsonObject, Spent]:
-        """The valid answer to a decision and what it took.
-
-        Raises:
-            StepFailed: when the answer is still not valid after the repair turns.
-        """
-        dialogue = self.dialogue(decision)
-        answer = await dialogue.answer(token)
-        return answer, dialogue.spent
-
 
 class Dialogue:
     """One decision and the turns that it took so far."""

@@ -17,10 +17,11 @@ from autogen_core.tools import ToolSchema
 
 from agents.messages import (
     Amendment,
+    Call,
     Checked,
+    Fact,
     Failure,
     JsonObject,
-    LookUp,
     Question,
     Request,
     Scene,
@@ -80,7 +81,7 @@ class Planning(Protocol):
         """What to ask the memories."""
         ...
 
-    def planning(self, scene: Scene, tools: Sequence[str], limit: int) -> Decision:
+    def planning(self, scene: Scene, tools: Sequence[ToolSchema], limit: int) -> Decision:
         """The decision on at most `limit` subtasks with these tools, heeding the failures and amendments."""
         ...
 
@@ -104,6 +105,10 @@ class Acting(Protocol):
         """The decision on `{"tool": …, "arguments": {…}}` among these tools."""
         ...
 
+    def shortfall(self, subtask: Subtask, fact: Fact) -> Failure | None:
+        """What the fact lacks for the subtask's success criterion; None when the criterion is met."""
+        ...
+
     def alternative(self, subtask: Subtask, failure: Failure) -> Subtask | None:
         """The subtask with its alternative in place of what failed; None when there is none."""
         ...
@@ -112,16 +117,16 @@ class Acting(Protocol):
 class Drafting(Protocol):
     """From facts to a plan, one choice at a time."""
 
-    def look_ups(self, scene: Scene) -> tuple[LookUp, ...]:
-        """The facts that the next choices or the plan need and that are neither known nor known to fail."""
+    def look_ups(self, scene: Scene) -> tuple[Call, ...]:
+        """The calls for facts that the next choices or the plan need and that are neither known nor known to fail."""
         ...
 
     def choosing(self, scene: Scene) -> Decision | None:
         """The next choice to make; None when all are made. Its answer belongs into the scene's choices by its key."""
         ...
 
-    def reopen(self, scene: Scene) -> JsonObject:
-        """The choices without those that the amendments want taken again."""
+    def reopen(self, scene: Scene, amendments: Sequence[Amendment]) -> JsonObject:
+        """The scene's choices without those that these amendments want taken again."""
         ...
 
     def compose(self, scene: Scene) -> JsonObject:

@@ -14,6 +14,10 @@ JsonObject = dict[str, JsonValue]
 """A JSON object."""
 
 
+Phase = Literal["perceive", "ask", "recall", "plan", "execute", "look_up", "choose", "review", "remember"]
+"""What the cast is at."""
+
+
 class Message(BaseModel):
     """What all messages have: frozen, and nothing in them but their fields."""
 
@@ -43,8 +47,6 @@ class Request(Message):
 
     text: str
     """The request in free text."""
-    traveller: str = "guest"
-    """Whose preferences and earlier trips count."""
     inputs: JsonObject = {}
     """Fields of the task that are given outright; they win over what the text says."""
 
@@ -74,7 +76,6 @@ class Recall(Message):
     """To the retriever: what is known about this task? Answered with a `Recollection`."""
 
     text: str
-    traveller: str
 
 
 class Note(Message):
@@ -94,13 +95,12 @@ class Recollection(Message):
 
 
 class Remember(Message):
-    """To the retriever: keep this for the traveller's next request. Answered with `Remembered`."""
+    """To the retriever: keep this for the person's next request. Answered with `Remembered`."""
 
-    traveller: str
     episode: str
     """What was asked for and what came of it, in a few sentences."""
     preferences: tuple[str, ...] = ()
-    """What the traveller likes, one short phrase each."""
+    """What the person likes, one short phrase each."""
 
 
 class Remembered(Message):
@@ -154,17 +154,22 @@ class Assignment(Message):
     """What the subtasks that it needs have found."""
 
 
-class LookUp(Message):
-    """To an executor: call this tool with arguments that follow from what was decided. Answered with a `Finding`."""
+class Call(Message):
+    """A tool and its arguments."""
 
     tool: str
     arguments: JsonObject
 
 
+class LookUp(Message):
+    """To an executor: make these calls, whose arguments follow from what was decided. Answered with a `Finding`."""
+
+    calls: tuple[Call, ...]
+
+
 class Finding(Message):
     """From an executor: what came of an assignment or a look-up."""
 
-    subtask: str = ""
     facts: tuple[Fact, ...] = ()
     failures: tuple[Failure, ...] = ()
     """What did not work, in order; with facts as well, the alternative was taken."""
@@ -210,6 +215,8 @@ class Review(Message):
 
     scene: Scene
     plan: JsonObject
+    last: bool = False
+    """Whether no further repair will follow: then the whole is judged whatever the checks say."""
 
 
 class Verdict(Message):
@@ -224,5 +231,5 @@ class Progress(Message):
     """Published to the topic "progress": what an agent has just begun or found, for whoever watches."""
 
     agent: str
-    phase: Literal["perceive", "ask", "recall", "plan", "execute", "choose", "review", "answer", "remember"]
+    phase: Phase
     detail: str = ""
