@@ -90,7 +90,7 @@ class AttractionFact(Place):
     price_adult_winter_cny: Number = None
     price_child_cny: Number = None
     child_free_age: Number = None
-    """Children younger than this pay nothing."""
+    """Children of at most this age, in full years, pay nothing."""
     visit_min: Number = None
     family_facilities: Texts = ()
     min_age: Number = None
@@ -104,7 +104,7 @@ class AttractionFact(Place):
         if adult is None:
             return None
         child = adult if self.price_child_cny is None else self.price_child_cny
-        paying = [age for age in party.children if self.child_free_age is None or age >= self.child_free_age]
+        paying = [age for age in party.children if self.child_free_age is None or age > self.child_free_age]
         return adult * party.adults + child * len(paying)
 
 
