@@ -10,7 +10,11 @@ import pytest
 
 TRAVEL = Path(__file__).parents[2] / "scenarios" / "travel"
 BEIJING = TRAVEL / "data" / "beijing"
-KNOWLEDGE = TRAVEL / "knowledge"
+
+
+def words(cell: str) -> list[str]:
+    return cell.split(";") if cell else []
+
 
 COLUMNS = {
     "attractions": (
@@ -24,93 +28,34 @@ COLUMNS = {
     ),
 }
 CATEGORIES = set(
-    [
-        "museum",
-        "palace",
-        "park",
-        "garden",
-        "zoo",
-        "science",
-        "theme_park",
-        "temple",
-        "street",
-        "great_wall",
-        "landmark",
-        "show",
-        "nature",
-    ]
+    words("museum;palace;park;garden;zoo;science;theme_park;temple;street;great_wall;landmark;show;nature")
 )
 DISTRICTS = set(
-    [
-        "东城区",
-        "西城区",
-        "朝阳区",
-        "海淀区",
-        "丰台区",
-        "石景山区",
-        "门头沟区",
-        "房山区",
-        "通州区",
-        "顺义区",
-        "昌平区",
-        "大兴区",
-        "怀柔区",
-        "平谷区",
-        "密云区",
-        "延庆区",
-    ]
+    words(
+        "东城区;西城区;朝阳区;海淀区;丰台区;石景山区;门头沟区;房山区;通州区;顺义区;昌平区;大兴区;"
+        "怀柔区;平谷区;密云区;延庆区"
+    )
 )
 FACILITIES = {
     "attractions": set(
-        [
-            "boats",
-            "cable_car",
-            "ice_rink",
-            "kids_area",
-            "lift",
-            "lockers",
-            "nursing_room",
-            "playground",
-            "restaurant",
-            "rides",
-            "slide",
-            "stroller_friendly",
-            "stroller_rental",
-            "toilets",
-        ]
+        words(
+            "boats;cable_car;ice_rink;kids_area;lift;lockers;nursing_room;playground;restaurant;rides;"
+            "slide;stroller_friendly;stroller_rental;toilets"
+        )
     ),
     "hotels": set(
-        [
-            "accessible",
-            "airport_pickup",
-            "babysitting",
-            "gym",
-            "kids_area",
-            "laundry",
-            "luggage",
-            "non_smoking",
-            "parking",
-            "pool",
-            "restaurant",
-            "wifi",
-        ]
+        words(
+            "accessible;airport_pickup;babysitting;gym;kids_area;laundry;luggage;non_smoking;parking;"
+            "pool;restaurant;wifi"
+        )
     ),
-    "restaurants": set(["kids_area", "kids_chair", "kids_menu", "private_room"]),
+    "restaurants": set(words("kids_area;kids_chair;kids_menu;private_room")),
 }
-WHOLE_NUMBERS = [
-    "last_entry_min",
-    "price_adult_cny",
-    "price_adult_winter_cny",
-    "price_child_cny",
-    "child_free_height_cm",
-    "child_free_age",
-    "visit_min",
-    "min_age",
-    "booking_days",
-    "stars",
-    "price_cny",
-    "price_per_person_cny",
-]
+WHOLE_NUMBERS = words(
+    "last_entry_min;price_adult_cny;price_adult_winter_cny;price_child_cny;"
+    "child_free_height_cm;child_free_age;visit_min;min_age;booking_days;stars;price_cny;"
+    "price_per_person_cny"
+)
 YES_NO = ("open_on_holidays", "indoor", "family_room", "breakfast")
 SPAN = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d")
 FILES = tuple(COLUMNS)
@@ -125,10 +70,6 @@ def rows(file: str) -> list[Row]:
 
 def named(file: str, name: str) -> Row:
     return next(row for row in rows(file) if row["name"] == name)
-
-
-def words(cell: str) -> list[str]:
-    return cell.split(";") if cell else []
 
 
 def names(row: Row) -> list[str]:
@@ -226,19 +167,10 @@ def test_ratings_are_between_one_and_five(file: str) -> None:
 
 
 def test_attractions_have_a_known_category_and_the_facts_that_a_plan_needs() -> None:
-    needed = [
-        "hours_summer",
-        "hours_winter",
-        "last_entry_min",
-        "open_on_holidays",
-        "price_adult_cny",
-        "price_adult_winter_cny",
-        "price_child_cny",
-        "visit_min",
-        "min_age",
-        "booking_days",
-        "indoor",
-    ]
+    needed = words(
+        "hours_summer;hours_winter;last_entry_min;open_on_holidays;price_adult_cny;"
+        "price_adult_winter_cny;price_child_cny;visit_min;min_age;booking_days;indoor"
+    )
     for row in rows("attractions"):
         assert row["category"] in CATEGORIES, row["name"]
         assert [column for column in needed if not row[column]] == [], row["name"]
@@ -281,38 +213,12 @@ def test_national_museum_is_free_and_closed_on_mondays() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "天坛",
-        "颐和园",
-        "八达岭长城",
-        "慕田峪长城",
-        "北京动物园",
-        "北京海洋馆",
-        "北京环球度假区",
-        "国家自然博物馆",
-        "景山公园",
-        "北海公园",
-        "什刹海",
-        "南锣鼓巷",
-        "天安门广场",
-        "王府井",
-        "奥林匹克公园",
-        "鸟巢",
-        "水立方",
-        "北京天文馆",
-        "铁道博物馆",
-        "首都博物馆",
-        "军事博物馆",
-        "雍和宫",
-        "恭王府",
-        "圆明园",
-        "香山",
-        "欢乐谷",
-        "石景山游乐园",
-        "朝阳公园",
-        "玉渊潭",
-        "798",
-    ],
+    words(
+        "天坛;颐和园;八达岭长城;慕田峪长城;北京动物园;北京海洋馆;北京环球度假区;国家自然博物馆;"
+        "景山公园;北海公园;什刹海;南锣鼓巷;天安门广场;王府井;奥林匹克公园;鸟巢;水立方;北京天文馆;"
+        "铁道博物馆;首都博物馆;军事博物馆;雍和宫;恭王府;圆明园;香山;欢乐谷;石景山游乐园;朝阳公园;"
+        "玉渊潭;798"
+    ),
 )
 def test_main_sights_are_found_by_their_usual_name(name: str) -> None:
     assert any(name in names(row) for row in rows("attractions"))
@@ -338,17 +244,7 @@ def test_hotels_and_restaurants_have_a_price() -> None:
 
 @pytest.mark.parametrize(
     "sight",
-    [
-        "故宫博物院",
-        "天安门广场",
-        "天坛公园",
-        "中国科学技术馆",
-        "南锣鼓巷",
-        "王府井步行街",
-        "前门大街",
-        "雍和宫",
-        "北海公园",
-    ],
+    words("故宫博物院;天安门广场;天坛公园;中国科学技术馆;南锣鼓巷;王府井步行街;前门大街;雍和宫;北海公园"),
 )
 def test_families_can_eat_near_the_sight(sight: str) -> None:
     place = named("attractions", sight)
