@@ -149,7 +149,7 @@ def check_append(run: str, epoch: int, events: Sequence[AnyEvent], *, owner: int
         StaleEpoch: `epoch` is not the owner's.
         SeqConflict: the seqs do not continue the run.
     """
-    if epoch != owner:
+    if epoch != owner or not owner:
         found = f"its owner has epoch {owner}" if owner else "nobody has claimed it"
         raise StaleEpoch(f"run {run}: an append of epoch {epoch} is refused, {found}; claim the run again to go on")
     for expected, event in enumerate(events, start=last_seq + 1):

@@ -1,0 +1,158 @@
+"""What a SQL journal writes into its rows and how it knows them again: the part that does not depend on the database.
+
+Every event row carries a sum over the row before it and its own bytes, and the run's row carries the last sum and the
+number of events. So a changed byte, a missing row, rows of another run and a lost tail are all noticed on reading.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from runtime.codec import decode_event, encode_event, format_of
+from runtime.compression import expand, squeeze
+from runtime.errors import CorruptEvent
+from runtime.events import AnyEvent, Digest
+from runtime.run_summary import RunSummary, summarised
+
+SUM_BYTES = 8
+"""The length of a sum: it guards against accidents, not against forgers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A request to become the owner of a run."""
+
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """A request to add events and blobs, all or none."""
+
+    run: str
+    epoch: int
+    events: Sequence[AnyEvent]
+    blobs: Mapping[Digest, bytes]
+
+
+class EventRow(msgspec.Struct, frozen=True):
+    """An event as it is kept."""
+
+    seq: int
+    sum: bytes
+    data: bytes
+    """The squeezed bytes of the event."""
+
+
+class RunState(msgspec.Struct, frozen=True):
+    """What is kept of a run beside its events."""
+
+    run: str
+    epoch: int = 0
+    """The owner's."""
+    format: int = 0
+    """The format version of its events; 0 before the first."""
+    last_sum: str = ""
+    """The sum of the last event, in hexadecimal."""
+    summary: RunSummary | None = None
+
+    @property
+    def last_seq(self) -> int:
+        """The seq of the last event."""
+        return 0 if self.summary is None else self.summary.events
+
+
+def claimed(state: RunState) -> RunState:
+    """The run with a new owner."""
+    return msgspec.structs.replace(state, epoch=state.epoch + 1)
+
+
+def appended(state: RunState, events: Sequence[AnyEvent]) -> tuple[RunState, list[EventRow]]:
+    """The run with these events, which continue it, and their rows."""
+    rows: list[EventRow] = []
+    sum_before = _first_sum(state)
+    version = state.format
+    for event in events:
+        encoded = encode_event(event)
+        version = version or format_of(encoded)
+        data = squeeze(encoded)
+        sum_before = _sum(sum_before, data)
+        rows.append(EventRow(event.seq, sum_before, data))
+    summary = summarised(state.run, state.summary, events)
+    after = msgspec.structs.replace(state, format=version, last_sum=sum_before.hex(), summary=summary)
+    return after, rows
+
+
+def read_events(state: RunState, after: int, rows: Iterable[EventRow]) -> Iterator[AnyEvent]:
+    """The events of a run's rows from seq `after` + 1 on; when `after` is not 0, its own row comes first.
+
+    Raises:
+        CorruptEvent: the rows are not those that were written, or not all of them.
+    """
+    seq, sum_before = max(after - 1, 0), b""
+    for row in rows:
+        seq += 1
+        if row.seq != seq:
+            raise _corrupt(state.run, seq, "is missing")
+        if seq == 1:
+            sum_before = _sum_of_none(state.run)
+        if seq > after:
+            yield _event(state, row, sum_before)
+        sum_before = row.sum
+    if seq < state.last_seq:
+        raise _corrupt(state.run, seq + 1, f"is missing: the run has {state.last_seq} events")
+    if seq == state.last_seq and sum_before and sum_before.hex() != state.last_sum:
+        raise _corrupt(state.run, seq, "is not the one that was written last")
+
+
+def encode_state(state: RunState) -> bytes:
+    """A run's row, which carries its own sum."""
+    data = msgspec.json.encode(state)
+    return _sum(b"run", data) + data
+
+
+def decode_state(run: str, kept: bytes) -> RunState:
+    """The run of a row.
+
+    Raises:
+        CorruptEvent: it is not what was written, or that of another run.
+    """
+    data = kept[SUM_BYTES:]
+    if _sum(b"run", data) != kept[:SUM_BYTES]:
+        raise _corrupt(run, 0, "(the run's own row) is damaged")
+    state = msgspec.json.decode(data, type=RunState)
+    if state.run != run:
+        raise _corrupt(run, 0, f"(the run's own row) is that of run {state.run}")
+    return state
+
+
+def _event(state: RunState, row: EventRow, sum_before: bytes) -> AnyEvent:
+    if _sum(sum_before, row.data) != row.sum:
+        raise _corrupt(state.run, row.seq, "is damaged")
+    try:
+        data = expand(row.data)
+    except ValueError as error:
+        raise _corrupt(state.run, row.seq, f"cannot be expanded ({error})") from error
+    return decode_event(data, run=state.run, seq=row.seq, version=state.format)
+
+
+def _first_sum(state: RunState) -> bytes:
+    return bytes.fromhex(state.last_sum) or _sum_of_none(state.run)
+
+
+def _sum_of_none(run: str) -> bytes:
+    return _sum(b"", run.encode())
+
+
+def _sum(before: bytes, data: bytes) -> bytes:
+    return hashlib.blake2b(before + data, digest_size=SUM_BYTES).digest()
+
+
+def _corrupt(run: str, seq: int, what: str) -> CorruptEvent:
+    return CorruptEvent(
+        f"run {run}: event {seq} {what}; restore the journal from a copy, or start the run again", run, seq
+    )

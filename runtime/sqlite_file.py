@@ -1,0 +1,175 @@
+"""A journal's SQLite file: how it is opened, laid out and recognised, and what its errors mean to a person.
+
+Only `runtime/sqlite_writer.py` and `runtime/sqlite_reader.py` call this.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from runtime.errors import CorruptEvent, JournalError, UsageError
+
+SCHEMA_VERSION = 1
+"""The version of the tables below; it stands in the file's `user_version`."""
+
+BUSY_S = 10.0
+"""How long to wait for another process that is writing, in seconds."""
+
+PLACES = 2**32
+"""How many places the table of events has for each run."""
+
+_APPLICATION_ID = 0x5265704A  # "RepJ", by which the file is known as a journal
+
+_TABLES = """
+CREATE TABLE runs (
+    number INTEGER PRIMARY KEY,
+    run TEXT NOT NULL UNIQUE,
+    state BLOB NOT NULL
+);
+CREATE TABLE events (
+    place INTEGER PRIMARY KEY, -- number of the run * 2^32 + seq: a run's events lie side by side
+    sum BLOB NOT NULL,
+    data BLOB NOT NULL
+);
+CREATE TABLE blobs (
+    id INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL UNIQUE,
+    has_texts INTEGER NOT NULL, -- 1: long texts were taken out and stand in rows of their own
+    data BLOB NOT NULL
+);
+"""
+
+_CAUSES = (
+    (("SQLITE_FULL",), "the disk is full; free some space and resume the run"),
+    (("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH"), "it may not be written; change its permissions or use another"),
+    (("SQLITE_CANTOPEN",), "it cannot be opened; check that its folder exists and may be written"),
+    (("SQLITE_BUSY", "SQLITE_LOCKED"), f"another process has locked it for {BUSY_S:.0f} s; end that process or wait"),
+    (("SQLITE_IOERR",), "the disk reports an error; check the disk, then resume the run"),
+)
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_FORMAT", "SQLITE_MISMATCH")
+
+
+def open_to_write(path: Path) -> sqlite3.Connection:
+    """A connection that makes the file and its tables where they are missing, and flushes at each commit.
+
+    Raises:
+        UsageError: the file is no journal, or of a newer program.
+        JournalError: it cannot be opened or written.
+    """
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = _connect(path, "rwc")
+        try:
+            _lay_out(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def open_to_read(path: Path) -> sqlite3.Connection | None:
+    """A connection that changes nothing; None where no journal has been made yet.
+
+    Raises:
+        UsageError: the file is no journal, or of a newer program.
+        JournalError: it cannot be read.
+    """
+    with explained(path):
+        if not path.exists():
+            return None
+        connection = _connect(path, "ro")
+        try:
+            if _is_new(connection):
+                connection.close()
+                return None
+            _check(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+@contextmanager
+def explained(path: Path) -> Generator[None]:
+    """Turns errors of the database and the file system into ones that say what to do.
+
+    Raises:
+        CorruptEvent: the file is damaged.
+        JournalError: anything else.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _explanation(path, error) from error
+    except OSError as error:
+        raise JournalError(f"journal {path}: {error.strerror or error}; check its folder or use another") from error
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether the error says that another process has locked the file."""
+    return _name(error.__cause__).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
+def _name(error: BaseException | None) -> str:
+    return getattr(error, "sqlite_errorname", None) or ""
+
+
+def _explanation(path: Path, error: sqlite3.Error) -> JournalError | UsageError:
+    name = _name(error)
+    if name.startswith("SQLITE_NOTADB"):
+        return _not_ours(path)
+    if name.startswith(_DAMAGED):
+        return CorruptEvent(f"journal {path} is damaged ({error}); restore it from a copy, or move it away")
+    for names, cause in _CAUSES:
+        if name.startswith(names):
+            return JournalError(f"journal {path}: {cause} ({error})")
+    return JournalError(f"journal {path}: {error} ({name or type(error).__name__})")
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(uri, timeout=BUSY_S, isolation_level=None, check_same_thread=False, uri=True)
+    connection.execute("PRAGMA synchronous=FULL")
+    return connection
+
+
+def _lay_out(connection: sqlite3.Connection, path: Path) -> None:
+    """Makes a new file a journal; of several processes that try, one does it and the others find it done."""
+    if _is_new(connection):
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        if _is_new(connection):
+            for statement in _TABLES.split(";\n"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    _check(connection, path)
+
+
+def _is_new(connection: sqlite3.Connection) -> bool:
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    return tables == 0 and _pragma(connection, "user_version") == 0
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    if _pragma(connection, "application_id") != _APPLICATION_ID:
+        raise _not_ours(path)
+    version = _pragma(connection, "user_version")
+    if version > SCHEMA_VERSION:
+        raise UsageError(
+            f"journal {path} has the layout {version}, this program knows up to {SCHEMA_VERSION}; "
+            "use the newer version of Repertory that wrote it, or another journal"
+        )
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    (value,) = connection.execute(f"PRAGMA {name}").fetchone()
+    return int(value)
+
+
+def _not_ours(path: Path) -> UsageError:
+    return UsageError(f"{path} is another program's file, no journal of Repertory; give another path or move it away")

@@ -1,0 +1,87 @@
+"""How a SQLite journal is read, also while other processes write it; all that comes out is checked first.
+
+Every call blocks. `runtime/sql_journal.py` makes them on one thread.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from pathlib import Path
+
+from runtime import texts
+from runtime.blobs import verified
+from runtime.compression import expand
+from runtime.errors import CorruptEvent
+from runtime.events import AnyEvent, Digest
+from runtime.journal import missing_blob
+from runtime.run_summary import RunSummary
+from runtime.sql_rows import EventRow, decode_state, read_events
+from runtime.sqlite_file import PLACES, explained, open_to_read
+
+
+class SqliteReader:
+    """Reads a journal without changing anything; a file that is not there yet reads as an empty journal."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+
+    def events(self, run: str, after: int) -> list[AnyEvent]:
+        """See `Journal.events`."""
+        with self._view() as view:
+            row = view.execute("SELECT number, state FROM runs WHERE run = ?", (run,)).fetchone() if view else None
+            if view is None or row is None:
+                return []
+            first, state = row[0] * PLACES, decode_state(run, row[1])
+            places = (first + max(after, 1), first + PLACES)
+            rows = view.execute("SELECT place, sum, data FROM events WHERE place >= ? AND place < ?", places)
+            kept = (EventRow(place - first, row_sum, data) for place, row_sum, data in rows)
+            return list(read_events(state, after, kept))
+
+    def blobs(self, digests: Iterable[Digest]) -> dict[Digest, bytes]:
+        """See `Journal.blobs`."""
+        with self._view() as view:
+            return {digest: _blob(view, digest) for digest in digests}
+
+    def runs(self) -> list[RunSummary]:
+        """See `Journal.runs`."""
+        with self._view() as view:
+            rows = view.execute("SELECT run, state FROM runs").fetchall() if view else []
+        found = [decode_state(run, state).summary for run, state in rows]
+        return sorted(filter(None, found), key=lambda summary: summary.started_at, reverse=True)
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextmanager
+    def _view(self) -> Generator[sqlite3.Connection | None]:
+        """The journal as it is at one moment; None while there is none."""
+        with explained(self._path):
+            connection = self._connection = self._connection or open_to_read(self._path)
+            if connection is None:
+                yield None
+                return
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+
+
+def _blob(view: sqlite3.Connection | None, digest: Digest) -> bytes:
+    name = bytes.fromhex(digest)
+    row = view.execute("SELECT has_texts, data FROM blobs WHERE digest = ?", (name,)).fetchone() if view else None
+    if view is None or row is None:
+        raise missing_blob(digest)
+    try:
+        data = expand(row[1])
+    except ValueError as error:
+        raise CorruptEvent(f"blob {digest} is damaged ({error}); restore the journal from a copy") from error
+    if row[0]:
+        data = texts.put_back(data, {text: _blob(view, text) for text in texts.references(data)})
+    return verified(digest, data)
