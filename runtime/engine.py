@@ -73,9 +73,9 @@ class Engine(Protocol):
         ...
 
 
-async def drive(performance: Performance, channel: Channel, engine: Literal["local", "ray"], *, driver: str) -> Json:
-    """Performs a run over a channel; `driver` is the name of this process's host. See `Engine.perform`."""
-    team = _build(performance, engine)
+async def drive(performance: Performance, channel: Channel, team: Team) -> Json:
+    """Performs a run over a channel, with the driver's own build of the team. See `Engine.perform`."""
+    driver = f"driver:{performance.run}"
     stage = _Stage(performance, channel, team, driver)
     await channel.open(_order(performance, team, driver))
     async with stage.attended():
@@ -92,7 +92,12 @@ async def drive(performance: Performance, channel: Channel, engine: Literal["loc
     return answer["data"] if isinstance(answer, dict) else answer
 
 
-def _build(performance: Performance, engine: Literal["local", "ray"]) -> Team:
+def build(performance: Performance, engine: Literal["local", "ray"]) -> Team:
+    """The driver's own build of a run's team.
+
+    Raises:
+        UsageError: when the specification cannot be built.
+    """
     resources = Resources(performance.run, performance.secrets, performance.ask, engine)
     return find_builder(performance.spec.builder)(performance.spec.config, resources)
 

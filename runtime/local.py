@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runtime.codec import Json
-from runtime.engine import Performance, drive
+from runtime.engine import Performance, build, drive
 from runtime.journal import Journal
 from runtime.service import SequencerService
 
@@ -16,4 +16,4 @@ class LocalEngine:
 
     async def perform(self, performance: Performance) -> Json:
         """See `Engine.perform`."""
-        return await drive(performance, self._service, "local", driver=f"driver:{performance.run}")
+        return await drive(performance, self._service, build(performance, "local"))

@@ -1,0 +1,274 @@
+"""Models, tools and memories as agents get them: each call is a step, whatever stands behind it.
+
+The wrappers have autogen-core's own interfaces, so neither the agents nor what is wrapped knows of the journal. A
+prompt is recorded as the head of its chain of messages (`runtime/prompt_chain.py`): a growing conversation costs its
+growth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any, Literal, cast
+
+from autogen_core import CancellationToken
+from autogen_core.memory import Memory, MemoryContent, MemoryQueryResult, UpdateContextResult
+from autogen_core.model_context import ChatCompletionContext
+from autogen_core.models import (
+    ChatCompletionClient,
+    CreateResult,
+    LLMMessage,
+    ModelCapabilities,  # pyright: ignore[reportDeprecated]  # an abstract property of the client wants it
+    ModelInfo,
+    RequestUsage,
+    SystemMessage,
+)
+from autogen_core.tools import Tool, ToolSchema
+from pydantic import BaseModel
+
+from runtime import steps
+from runtime.codec import Json, canonical
+from runtime.events import EffectClass
+from runtime.prompt_chain import chain
+from runtime.steps import StepCall, StepResult
+
+EVIDENCE = "evidence"
+"""The key under which a tool's or memory's answer names the step that it came from."""
+
+
+class JournaledModel(ChatCompletionClient):
+    """A model client whose every call is a step of kind "model"; a stream is one step, given out in its pieces."""
+
+    component_type = "model"
+
+    def __init__(self, inner: ChatCompletionClient, name: str) -> None:
+        self._inner = inner
+        self._name = name
+
+    async def create(
+        self,
+        messages: Sequence[LLMMessage],
+        *,
+        tools: Sequence[Tool | ToolSchema] = [],
+        tool_choice: Tool | Literal["auto", "required", "none"] = "auto",
+        json_output: bool | type[BaseModel] | None = None,
+        extra_create_args: Mapping[str, Any] = {},
+        cancellation_token: CancellationToken | None = None,
+    ) -> CreateResult:
+        """See `ChatCompletionClient.create`; answered from the record where there is one."""
+
+        async def ask(_: str) -> StepResult:
+            result = await self._inner.create(
+                messages,
+                tools=tools,
+                tool_choice=tool_choice,
+                json_output=json_output,
+                extra_create_args=extra_create_args,
+            )
+            return StepResult([_plain(result)], _usage(result))
+
+        asked = self._call(messages, tools, tool_choice, json_output, extra_create_args, ask)
+        pieces = cast(list[Json], (await steps.perform(asked)).value)
+        return CreateResult.model_validate(pieces[-1])
+
+    async def create_stream(
+        self,
+        messages: Sequence[LLMMessage],
+        *,
+        tools: Sequence[Tool | ToolSchema] = [],
+        tool_choice: Tool | Literal["auto", "required", "none"] = "auto",
+        json_output: bool | type[BaseModel] | None = None,
+        extra_create_args: Mapping[str, Any] = {},
+        cancellation_token: CancellationToken | None = None,
+    ) -> AsyncGenerator[str | CreateResult, None]:
+        """See `ChatCompletionClient.create_stream`; the pieces come when all of them are recorded."""
+
+        async def ask(_: str) -> StepResult:
+            pieces: list[Json] = []
+            usage: dict[str, int] = {}
+            async for piece in self._inner.create_stream(
+                messages,
+                tools=tools,
+                tool_choice=tool_choice,
+                json_output=json_output,
+                extra_create_args=extra_create_args,
+            ):
+                pieces.append(piece if isinstance(piece, str) else _plain(piece))
+                usage = usage if isinstance(piece, str) else _usage(piece)
+            return StepResult(pieces, usage)
+
+        asked = self._call(messages, tools, tool_choice, json_output, extra_create_args, ask)
+        for piece in cast(list[Json], (await steps.perform(asked)).value):
+            yield piece if isinstance(piece, str) else CreateResult.model_validate(piece)
+
+    def _call(
+        self,
+        messages: Sequence[LLMMessage],
+        tools: Sequence[Tool | ToolSchema],
+        tool_choice: Tool | str,
+        json_output: bool | type[BaseModel] | None,
+        extra_create_args: Mapping[str, Any],
+        perform: Any,
+    ) -> StepCall:
+        head, links = chain([_plain(message) for message in messages])
+        schema = json_output.model_json_schema() if isinstance(json_output, type) else json_output
+        request = {
+            "prompt": head,
+            "tools": [cast(Json, tool.schema if isinstance(tool, Tool) else tool) for tool in tools],
+            "tool_choice": tool_choice if isinstance(tool_choice, str) else tool_choice.name,
+            "json_output": cast(Json, schema),
+            "arguments": cast(Json, dict(extra_create_args)),
+        }
+        return StepCall("model", self._name, canonical(request), perform, "read", links)
+
+    async def close(self) -> None:
+        """Closes the client."""
+        await self._inner.close()
+
+    def actual_usage(self) -> RequestUsage:
+        """The client's own count."""
+        return self._inner.actual_usage()
+
+    def total_usage(self) -> RequestUsage:
+        """The client's own count."""
+        return self._inner.total_usage()
+
+    def count_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = []) -> int:
+        """The client's own count."""
+        return self._inner.count_tokens(messages, tools=tools)
+
+    def remaining_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = []) -> int:
+        """The client's own count."""
+        return self._inner.remaining_tokens(messages, tools=tools)
+
+    @property
+    def capabilities(self) -> ModelCapabilities:  # pyright: ignore[reportDeprecated]  # abstract there
+        """The client's own."""
+        return self._inner.capabilities  # pyright: ignore[reportDeprecated]  # abstract there
+
+    @property
+    def model_info(self) -> ModelInfo:
+        """The client's own."""
+        return self._inner.model_info
+
+
+class JournaledTool(Tool):
+    """A tool whose every call is a step of kind "tool"; a JSON object that it returns names the step as `evidence`."""
+
+    def __init__(self, inner: Tool, effect: EffectClass) -> None:
+        self._inner = inner
+        self._effect = effect
+
+    @property
+    def name(self) -> str:
+        """The tool's own."""
+        return self._inner.name
+
+    @property
+    def description(self) -> str:
+        """The tool's own."""
+        return self._inner.description
+
+    @property
+    def schema(self) -> ToolSchema:
+        """The tool's own."""
+        return self._inner.schema
+
+    def args_type(self) -> type[BaseModel]:
+        """The tool's own."""
+        return self._inner.args_type()
+
+    def return_type(self) -> type[Any]:
+        """The tool's own."""
+        return self._inner.return_type()
+
+    def state_type(self) -> type[BaseModel] | None:
+        """The tool's own."""
+        return self._inner.state_type()
+
+    def return_value_as_string(self, value: Any) -> str:
+        """The tool's own."""
+        return self._inner.return_value_as_string(value)
+
+    async def run_json(
+        self, args: Mapping[str, Any], cancellation_token: CancellationToken, call_id: str | None = None
+    ) -> Any:
+        """Calls the tool, with the step's id as `call_id`: the key of an idempotent effect."""
+
+        async def call(step: str) -> StepResult:
+            value = _plain(await self._inner.run_json(args, CancellationToken(), step))
+            attempts = value.get("attempts") if isinstance(value, Mapping) else None
+            return StepResult(value, attempts=attempts if isinstance(attempts, int) else 1)
+
+        request = canonical({"tool": self.name, "arguments": cast(Json, dict(args))})
+        recorded = await steps.perform(StepCall("tool", self.name, request, call, self._effect))
+        return {**recorded.value, EVIDENCE: recorded.step} if isinstance(recorded.value, Mapping) else recorded.value
+
+    async def save_state_json(self) -> Mapping[str, Any]:
+        """The tool's own."""
+        return await self._inner.save_state_json()
+
+    async def load_state_json(self, state: Mapping[str, Any]) -> None:
+        """The tool's own."""
+        await self._inner.load_state_json(state)
+
+
+class JournaledMemory(Memory):
+    """A memory whose queries are steps of kind "retrieval" and whose additions are steps of kind "memory"."""
+
+    component_type = "memory"
+
+    def __init__(self, inner: Memory, name: str) -> None:
+        self._inner = inner
+        self._name = name
+
+    async def query(
+        self, query: str | MemoryContent, cancellation_token: CancellationToken | None = None, **kwargs: Any
+    ) -> MemoryQueryResult:
+        """See `Memory.query`; each entry's metadata names the step as `evidence`."""
+
+        async def ask(_: str) -> StepResult:
+            found = await self._inner.query(query, None, **kwargs)
+            return StepResult([_plain(entry) for entry in found.results])
+
+        request = canonical({"memory": self._name, "query": _plain(query), "arguments": cast(Json, kwargs)})
+        recorded = await steps.perform(StepCall("retrieval", self._name, request, ask))
+        entries = [MemoryContent.model_validate(entry) for entry in cast(list[Json], recorded.value)]
+        for entry in entries:
+            entry.metadata = {**(entry.metadata or {}), EVIDENCE: recorded.step}
+        return MemoryQueryResult(results=entries)
+
+    async def add(self, content: MemoryContent, cancellation_token: CancellationToken | None = None) -> None:
+        """See `Memory.add`; adding the same content again changes nothing, so it may be done again after a crash."""
+
+        async def write(_: str) -> StepResult:
+            await self._inner.add(content)
+            return StepResult(None)
+
+        request = canonical({"memory": self._name, "add": _plain(content)})
+        await steps.perform(StepCall("memory", self._name, request, write, "idempotent"))
+
+    async def update_context(self, model_context: ChatCompletionContext) -> UpdateContextResult:
+        """Asks with the conversation's last message and adds what was found to the context."""
+        messages = await model_context.get_messages()
+        found = await self.query(str(messages[-1].content)) if messages else MemoryQueryResult(results=[])
+        if found.results:
+            text = "\n".join(str(entry.content) for entry in found.results)
+            await model_context.add_message(SystemMessage(content=text))
+        return UpdateContextResult(memories=found)
+
+    async def clear(self) -> None:
+        """Refused: what other runs remember is not this run's to forget."""
+        raise PermissionError(f"an agent tried to clear the memory {self._name!r}, which other runs share")
+
+    async def close(self) -> None:
+        """Closes the memory."""
+        await self._inner.close()
+
+
+def _plain(value: Any) -> Json:
+    """A model, or plain JSON already, as plain JSON."""
+    return cast(Json, value.model_dump(mode="json") if isinstance(value, BaseModel) else value)
+
+
+def _usage(result: CreateResult) -> dict[str, int]:
+    return {"input_tokens": result.usage.prompt_tokens, "output_tokens": result.usage.completion_tokens}
