@@ -13,7 +13,7 @@ from scenarios.travel.itinerary import Day, Item, clock_time, minutes_of
 MADE_FOR_CHILDREN = frozenset({"zoo", "science", "theme_park", "park", "garden", "nature"})
 """Categories that suit a small child without any special facility."""
 AFTERNOON = 15 * 60
-"""A meal that begins earlier is lunch, one that begins later is dinner."""
+"""A single meal that begins earlier is lunch, one that begins later is dinner."""
 
 
 def wrong_days(case: Case) -> Iterator[Fault]:
@@ -103,23 +103,25 @@ def _bad_way(case: Case, day: Day, origin: str, destination: str, item: Item | N
 def missing_meals(case: Case) -> Iterator[Fault]:
     """A day without lunch, without dinner (but on the last day), or with one of them far too late or too early."""
     for day in case.plan.days:
-        meals = [item for item in day.items if item.kind == "meal"]
-        noon = [item for item in meals if minutes_of(item.start) < AFTERNOON]
-        evening = [item for item in meals if minutes_of(item.start) >= AFTERNOON]
-        if noon or not _eats_inside(case, day):
-            yield from _meal_at(day, "午餐", noon, case.limits.lunch)
-        if evening or day != case.plan.days[-1]:
-            yield from _meal_at(day, "晚餐", evening, case.limits.dinner)
+        lunch, dinner = _meals(day)
+        if lunch or not _eats_inside(case, day):
+            yield from _meal_at(day, "午餐", lunch, case.limits.lunch)
+        if dinner or day != case.plan.days[-1]:
+            yield from _meal_at(day, "晚餐", dinner, case.limits.dinner)
 
 
 def meals_kept(case: Case) -> str:
     """The meals, and where one is eaten without a restaurant of its own."""
-    inside = [day_name(day.date) for day in case.plan.days if _lunchless(day) and _eats_inside(case, day)]
+    inside = [day_name(day.date) for day in case.plan.days if _meals(day)[0] is None and _eats_inside(case, day)]
     return "午餐和晚餐都按时安排" + (f"，{'、'.join(inside)}的午餐在景点内吃。" if inside else "。")
 
 
-def _lunchless(day: Day) -> bool:
-    return not any(item.kind == "meal" and minutes_of(item.start) < AFTERNOON for item in day.items)
+def _meals(day: Day) -> tuple[Item | None, Item | None]:
+    """Lunch and dinner: the first and the last meal; a single one is either, by its hour."""
+    meals = [item for item in day.items if item.kind == "meal"]
+    if len(meals) == 1:
+        return (meals[0], None) if minutes_of(meals[0].start) < AFTERNOON else (None, meals[0])
+    return (meals[0], meals[-1]) if meals else (None, None)
 
 
 def _eats_inside(case: Case, day: Day) -> bool:
@@ -130,13 +132,16 @@ def _eats_inside(case: Case, day: Day) -> bool:
     return any(fact is not None and "restaurant" in fact.family_facilities for fact in facts)
 
 
-def _meal_at(day: Day, meal: str, found: list[Item], span: tuple[int, int]) -> Iterator[Fault]:
-    if not found:
+def _meal_at(day: Day, meal: str, found: Item | None, span: tuple[int, int]) -> Iterator[Fault]:
+    if found is None:
         advice = f"为{day_name(day.date)}选择一家吃{meal}的餐厅。"
         yield _fault("meals_present", "missing_meal", day.date, None, f"{day_name(day.date)}没有{meal}", advice)
-    elif not span[0] <= minutes_of(found[0].start) <= span[1]:
-        detail = f"{day_name(day.date)}{meal}{found[0].start}才开始，应在{clock_time(span[0])}–{clock_time(span[1])}"
-        yield _fault("meals_present", "too_full", day.date, _visit_before(day, found[0]), detail, _fewer(day))
+    elif not span[0] <= minutes_of(found.start) <= span[1]:
+        when = f"{clock_time(span[0])}–{clock_time(span[1])}"
+        detail = f"{day_name(day.date)}{meal}{found.start}开始，应在{when}之间"
+        before = _visit_before(day, found)
+        advice = f"{meal}前的“{before}”太长：换一个短些的，或调整顺序，或在景点内用餐。" if before else _fewer(day)
+        yield _fault("meals_present", "too_full", day.date, before, detail, advice)
 
 
 def hard_on_children(case: Case) -> Iterator[Fault]:

@@ -100,8 +100,8 @@ def _meal_span(kind: StopKind) -> Span:
 
 
 def lateness(timed: Sequence[Timed], timer: DayTimer) -> int:
-    """How badly a day fits, in weighted minutes: late meals twice, waiting once, visits past closing four times."""
-    late = sum(2 * max(0, item.starts - _meal_span(item.stop.kind)[1]) for item in timed)
+    """How badly a day fits, in weighted minutes: waiting once, late meals and visits past closing four times."""
+    late = sum(4 * max(0, item.starts - _meal_span(item.stop.kind)[1]) for item in timed)
     waiting = sum(item.leaves - item.free for item in timed) + max(0, timed[0].starts - VISIT_FROM) if timed else 0
     return late + waiting + 4 * past_closing(timed, timer)
 
