@@ -19,6 +19,7 @@ from runtime.group_commit import GroupCommit
 from runtime.journal import check_blobs
 from runtime.run_summary import RunSummary
 from runtime.sql_rows import Append, Claim
+from runtime.sqlite_file import BUSY_S
 from runtime.sqlite_reader import SqliteReader
 from runtime.sqlite_writer import SqliteWriter
 
@@ -28,13 +29,13 @@ T = TypeVar("T")
 class SqliteJournal:
     """The journal in one SQLite file, which is made by the first claim; see `Journal` for what every method promises.
 
-    An object serves one event loop at a time.
+    It waits up to `busy_s` seconds for another process that is writing. An object serves one event loop at a time.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, busy_s: float = BUSY_S) -> None:
         self.path = path
-        self._writer = SqliteWriter(path)
-        self._reader = SqliteReader(path)
+        self._writer = SqliteWriter(path, busy_s)
+        self._reader = SqliteReader(path, busy_s)
         self._commit = GroupCommit[Claim | Append, int](self._writer.write, "journal-writer")
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
         self._closed = False

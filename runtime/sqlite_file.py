@@ -16,7 +16,7 @@ SCHEMA_VERSION = 1
 """The version of the tables below; it stands in the file's `user_version`."""
 
 BUSY_S = 10.0
-"""How long to wait for another process that is writing, in seconds."""
+"""How long to wait, unless told otherwise, for another process that is writing, in seconds."""
 
 PLACES = 2**32
 """How many places the table of events has for each run."""
@@ -46,13 +46,16 @@ _CAUSES = (
     (("SQLITE_FULL",), "the disk is full; free some space and resume the run"),
     (("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH"), "it may not be written; change its permissions or use another"),
     (("SQLITE_CANTOPEN",), "it cannot be opened; check that its folder exists and may be written"),
-    (("SQLITE_BUSY", "SQLITE_LOCKED"), f"another process has locked it for {BUSY_S:.0f} s; end that process or wait"),
+    (
+        ("SQLITE_BUSY", "SQLITE_LOCKED"),
+        "another process has locked it for too long; wait for that process or end it",
+    ),
     (("SQLITE_IOERR",), "the disk reports an error; check the disk, then resume the run"),
 )
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_FORMAT", "SQLITE_MISMATCH")
 
 
-def open_to_write(path: Path) -> sqlite3.Connection:
+def open_to_write(path: Path, busy_s: float = BUSY_S) -> sqlite3.Connection:
     """A connection that makes the file and its tables where they are missing, and flushes at each commit.
 
     Raises:
@@ -61,7 +64,7 @@ def open_to_write(path: Path) -> sqlite3.Connection:
     """
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = _connect(path, "rwc")
+        connection = _connect(path, "rwc", busy_s)
         try:
             _lay_out(connection, path)
         except BaseException:
@@ -70,7 +73,7 @@ def open_to_write(path: Path) -> sqlite3.Connection:
         return connection
 
 
-def open_to_read(path: Path) -> sqlite3.Connection | None:
+def open_to_read(path: Path, busy_s: float = BUSY_S) -> sqlite3.Connection | None:
     """A connection that changes nothing; None where no journal has been made yet.
 
     Raises:
@@ -80,7 +83,7 @@ def open_to_read(path: Path) -> sqlite3.Connection | None:
     with explained(path):
         if not path.exists():
             return None
-        connection = _connect(path, "ro")
+        connection = _connect(path, "ro", busy_s)
         try:
             if _is_new(connection):
                 connection.close()
@@ -129,9 +132,9 @@ def _explanation(path: Path, error: sqlite3.Error) -> JournalError | UsageError:
     return JournalError(f"journal {path}: {error} ({name or type(error).__name__})")
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+def _connect(path: Path, mode: str, busy_s: float) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode={mode}"
-    connection = sqlite3.connect(uri, timeout=BUSY_S, isolation_level=None, check_same_thread=False, uri=True)
+    connection = sqlite3.connect(uri, timeout=busy_s, isolation_level=None, check_same_thread=False, uri=True)
     connection.execute("PRAGMA synchronous=FULL")
     return connection
 

@@ -24,8 +24,9 @@ from runtime.sqlite_file import PLACES, explained, open_to_read
 class SqliteReader:
     """Reads a journal without changing anything; a file that is not there yet reads as an empty journal."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, busy_s: float) -> None:
         self._path = path
+        self._busy_s = busy_s
         self._connection: sqlite3.Connection | None = None
 
     def events(self, run: str, after: int) -> list[AnyEvent]:
@@ -62,7 +63,7 @@ class SqliteReader:
     def _view(self) -> Generator[sqlite3.Connection | None]:
         """The journal as it is at one moment; None while there is none."""
         with explained(self._path):
-            connection = self._connection = self._connection or open_to_read(self._path)
+            connection = self._connection = self._connection or open_to_read(self._path, self._busy_s)
             if connection is None:
                 yield None
                 return

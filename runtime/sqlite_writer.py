@@ -21,8 +21,9 @@ from runtime.sqlite_file import PLACES, explained, is_busy, open_to_write
 class SqliteWriter:
     """Writes groups of requests, each group in one transaction that is on disk when `write` returns."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, busy_s: float) -> None:
         self._path = path
+        self._busy_s = busy_s
         self._connection: sqlite3.Connection | None = None
         self.commits = 0
         """How many transactions were written."""
@@ -53,7 +54,7 @@ class SqliteWriter:
             self._connection = None
 
     def _transaction(self, group: Sequence[Claim | Append]) -> list[int | BaseException]:
-        connection = self._connection = self._connection or open_to_write(self._path)
+        connection = self._connection = self._connection or open_to_write(self._path, self._busy_s)
         connection.execute("BEGIN IMMEDIATE")
         try:
             group_writer = _Group(connection)

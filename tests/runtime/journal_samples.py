@@ -1,0 +1,94 @@
+"""Events and blobs that the tests of the journal write."""
+
+from __future__ import annotations
+
+from runtime.blobs import Payload
+from runtime.events import (
+    AgentName,
+    AnyEvent,
+    DeliveryCompleted,
+    DeliveryStarted,
+    Failure,
+    MessageCancelled,
+    MessagePublished,
+    MessageSent,
+    RunCompleted,
+    RunFailed,
+    RunInterrupted,
+    RunStarted,
+    StepCompleted,
+    StepStarted,
+    Topic,
+)
+
+HASH = "0123456789abcdef" * 2
+CRITIC = AgentName("critic", "beijing")
+
+
+def started(name: str = "beijing_family", at: float = 100.0) -> RunStarted:
+    """The first event of a run."""
+    return RunStarted(
+        seq=1, at=at, name=name, builder="scenarios.travel.build:team", spec=HASH, routes=HASH, versions={"python": "3"}
+    )
+
+
+def delivery(seq: int, at: float = 0.0) -> DeliveryStarted:
+    """An event for any place after the first."""
+    return DeliveryStarted(seq=seq, at=at or 100.0 + seq, delivery=f"d{seq}", message=f"m{seq}", agent=CRITIC)
+
+
+def deliveries(first: int, last: int) -> list[AnyEvent]:
+    """Events for the places from `first` to `last`."""
+    return [delivery(seq) for seq in range(first, last + 1)]
+
+
+def question(seq: int, step: str = "q") -> StepStarted:
+    """A person is asked."""
+    return StepStarted(seq=seq, at=100.0 + seq, step=step, delivery="d", kind="question", name="person", request=HASH)
+
+
+def answer(seq: int, step: str = "q") -> StepCompleted:
+    """The person has answered."""
+    return StepCompleted(seq=seq, at=100.0 + seq, step=step, delivery="d", result=HASH)
+
+
+def blobs(*values: str) -> dict[str, bytes]:
+    """Payloads of these texts."""
+    return {payload.digest: payload.data for payload in map(Payload.of, values)}
+
+
+def one_of_each() -> list[AnyEvent]:
+    """Every class of events, as a run that continues from seq 1, with all fields set."""
+    failure = Failure(type="runtime.errors:StepFailed", message="sold out · 售罄", code="sold_out")
+    headers = {"traceparent": "00-1-2-01"}
+    topic = Topic("plans", "r1")
+    planner = AgentName("planner")
+    return [
+        started(),
+        MessageSent(
+            seq=2, message="m1", sender=None, cause="root", recipient=planner, payload=HASH, headers=headers
+        ),
+        MessagePublished(
+            seq=3, message="m2", sender=planner, cause="d1", topic=topic, recipients=(CRITIC, planner), payload=HASH
+        ),
+        DeliveryStarted(seq=4, at=1.5, delivery="d1", message="m1", agent=planner),
+        StepStarted(
+            seq=5, step="s1", delivery="d1", kind="tool", name="book", request=HASH, occurrence=2, effect="irreversible"
+        ),
+        StepCompleted(
+            seq=6,
+            step="s1",
+            delivery="d1",
+            result=None,
+            failure=failure,
+            attempts=3,
+            started_at=1.25,
+            ended_at=1.5,
+            usage={"input_tokens": 7, "output_tokens": 9},
+        ),
+        DeliveryCompleted(seq=7, delivery="d1", message="m1", agent=planner, response=None, failure=failure),
+        MessageCancelled(seq=8, message="m2", cause="d1"),
+        RunInterrupted(seq=9, reason="Ctrl-C"),
+        RunFailed(seq=10, failure=failure),
+        RunCompleted(seq=11, result=HASH),
+    ]

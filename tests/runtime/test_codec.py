@@ -1,0 +1,140 @@
+"""What is written comes back as it was, to the byte, and what could not is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import cast, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime import codec
+from runtime.codec import Json, canonical, decode_event, encode_event, format_of, parse
+from runtime.errors import CorruptEvent, UsageError
+from runtime.events import FORMAT_VERSION, AnyEvent
+from tests.runtime.journal_samples import HASH, delivery, one_of_each, question, started
+
+numbers = st.floats(allow_nan=False, allow_infinity=False) | st.integers()
+values: st.SearchStrategy[Json] = st.recursive(
+    st.none() | st.booleans() | numbers | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@given(values)
+def test_a_value_comes_back_as_it_was(value: Json) -> None:
+    data = canonical(value)
+    back = parse(data)
+    assert back == value
+    assert repr(back) == repr(json.loads(data))
+    assert canonical(back) == data
+
+
+@given(st.dictionaries(st.text(), values))
+def test_the_order_of_keys_makes_no_difference(value: dict[str, Json]) -> None:
+    assert canonical(dict(reversed(value.items()))) == canonical(value)
+
+
+def test_canonical_bytes_are_sorted_and_dense_and_keep_chinese_as_it_is() -> None:
+    assert (
+        canonical({"b": [1, 1.0, -0.0, True, None], "a": "故宫\n"})
+        == '{"a":"故宫\\n","b":[1,1.0,-0.0,true,null]}'.encode()
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        ({"days": [1, {"price": float("nan")}]}, r"\$\.days\[1\]\.price is nan \(float\)"),
+        ([float("-inf")], r"\$\[0\] is -inf"),
+        ({"raw": b"x"}, r"\$\.raw is b'x' \(bytes\)"),
+        ({"a": {1: 2}}, r"\$\.a has the key 1, which is no string"),
+        ({1, 2}, r"\$ is \{1, 2\} \(set\)"),
+        ({"name": "\ud800"}, "surrogates"),
+    ],
+)
+def test_what_is_no_json_is_refused_with_its_place(value: object, place: str) -> None:
+    with pytest.raises(UsageError, match=place):
+        canonical(cast("Json", value))
+
+
+def test_a_value_that_contains_itself_is_refused() -> None:
+    value: list[Json] = []
+    value.append(value)
+    with pytest.raises(UsageError, match="recursion"):
+        canonical(value)
+
+
+def test_bytes_that_are_no_json_are_corrupt() -> None:
+    with pytest.raises(CorruptEvent, match="no JSON"):
+        parse(b'{"a":')
+
+
+@pytest.mark.parametrize("event", one_of_each(), ids=lambda event: type(event).__name__)
+def test_every_event_comes_back_as_it_was(event: AnyEvent) -> None:
+    data = encode_event(event)
+    assert decode_event(data, run="r", seq=event.seq) == event
+    assert encode_event(decode_event(data, run="r", seq=event.seq)) == data
+
+
+def test_the_samples_hold_every_class_of_events() -> None:
+    assert {type(event) for event in one_of_each()} == set(get_args(AnyEvent))
+
+
+def test_format_1_is_written_as_it_was_first_written() -> None:
+    assert encode_event(question(3)) == (
+        b'{"event":"step_started","step":"q","delivery":"d","kind":"question","name":"person","request":"'
+        + HASH.encode()
+        + b'","seq":3,"at":103.0}'
+    )
+
+
+def test_the_first_event_states_the_format_even_when_it_is_the_default() -> None:
+    assert format_of(encode_event(started())) == FORMAT_VERSION
+    assert b'"format":1' in encode_event(started())
+    assert format_of(b"no event") == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"event":"agent_teleported","seq":2}',
+        b'{"event":"delivery_started","seq":2}',
+        b'{"seq":2}',
+        b'{"event":"delivery_started",',
+        b"\xff\xfe",
+    ],
+)
+def test_bytes_that_are_no_event_are_corrupt_and_say_where(data: bytes) -> None:
+    with pytest.raises(CorruptEvent, match=r"run r7: event 2 .*restore the journal") as caught:
+        decode_event(data, run="r7", seq=2)
+    assert (caught.value.run, caught.value.seq) == ("r7", 2)
+
+
+def test_an_event_in_the_wrong_place_is_corrupt() -> None:
+    with pytest.raises(CorruptEvent, match="event 5 says that it is event 4"):
+        decode_event(encode_event(delivery(4)), run="r", seq=5)
+
+
+def test_a_newer_format_is_refused_with_what_to_do() -> None:
+    with pytest.raises(CorruptEvent, match="have format 99, this program reads up to .*newer version"):
+        decode_event(encode_event(delivery(2)), run="r", seq=2, version=99)
+
+
+def test_an_older_format_is_upgraded_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rename(fields: codec.JsonObject) -> codec.JsonObject:
+        return {**fields, "event": "delivery_started"}
+
+    def fill(fields: codec.JsonObject) -> codec.JsonObject:
+        return {**fields, "agent": {"type": "critic", "key": "beijing"}}
+
+    monkeypatch.setattr(codec, "UPGRADES", {FORMAT_VERSION - 2: rename, FORMAT_VERSION - 1: fill})
+    old = b'{"event":"handler_began","delivery":"d4","message":"m4","seq":4,"at":104.0}'
+    assert decode_event(old, run="r", seq=4, version=FORMAT_VERSION - 2) == delivery(4)
+
+
+def test_an_older_format_without_an_upgrade_is_corrupt() -> None:
+    with pytest.raises(CorruptEvent, match="event 4 cannot be read"):
+        decode_event(encode_event(delivery(4)), run="r", seq=4, version=FORMAT_VERSION - 1)
