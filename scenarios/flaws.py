@@ -35,7 +35,7 @@ class Flaw:
     found: str
     expected: str
     meant: tuple[str, ...] = ()
-    """Names close to what was found."""
+    """The name closest to what was found, if any is close."""
 
     def __str__(self) -> str:
         field = f"{dotted(self.path)}: " if self.path else ""
@@ -70,9 +70,9 @@ def dotted(path: Path) -> str:
 
 
 def nearest(name: object, names: Iterable[str]) -> tuple[str, ...]:
-    """The names that look most like `name`, at most two, the best first."""
+    """The name that looks most like `name`, if any comes close."""
     by_folded = {known.casefold(): known for known in names}
-    close = get_close_matches(str(name).casefold(), list(by_folded), n=2, cutoff=0.6)
+    close = get_close_matches(str(name).casefold(), list(by_folded), n=1, cutoff=0.6)
     return tuple(by_folded[folded] for folded in close)
 
 

@@ -7,7 +7,7 @@ line (`--set data=DIR`) is relative to where the person stands and may lead anyw
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 
@@ -35,13 +35,22 @@ class LoadedScenario:
         return Flaw(self.source.place_of(path), path, found, expected, meant)
 
 
-def load_scenario(path: FilePath, *, sets: Sequence[str] = (), inputs: Sequence[str] = ()) -> LoadedScenario:
+def load_scenario(
+    path: FilePath,
+    *,
+    sets: Sequence[str] = (),
+    inputs: Sequence[str] = (),
+    options: Mapping[str, tuple[Path, JsonValue]] = {},
+) -> LoadedScenario:
     """The scenario of a file.
 
-    `sets` are `path=value` and replace what the file says; `inputs` are `name=value` and add to its `inputs`.
+    `sets` are `path=value` and replace what the file says; `inputs` are `name=value` and add to its `inputs`; each of
+    `options` is the name of a command-line option with the value that it replaces, if that is not None.
     Raises: ScenarioError with every flaw; UsageError when the file cannot be read or an option has no `=`.
     """
     source = read_source(path)
+    for option, (place, value) in options.items():
+        source = source if value is None else _with(source, place, value, option)
     for text in sets:
         source = with_override(source, text)
     for text in inputs:

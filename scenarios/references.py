@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from scenarios.flaws import Flaw, Path, nearest, shown
-from scenarios.scenario import Scenario
+from scenarios.scenario import ERROR_CODES, Scenario
 
 PlaceOf = Callable[[Path], str]
 
@@ -45,9 +45,14 @@ def _tools(scenario: Scenario, place_of: PlaceOf) -> Iterator[Flaw]:
 
 
 def _faults(scenario: Scenario, place_of: PlaceOf) -> Iterator[Flaw]:
-    names = [tool.label for tool in scenario.tools]
+    tools = {tool.label: tool for tool in scenario.tools}
     for index, fault in enumerate(scenario.faults):
-        yield from _unknown(fault.tool, names, "tool of this scenario", ("faults", index, "tool"), place_of)
+        yield from _unknown(fault.tool, list(tools), "tool of this scenario", ("faults", index, "tool"), place_of)
+        named = tools.get(fault.tool)
+        if named is not None and named.import_ is None and fault.error not in ERROR_CODES:
+            path = ("faults", index, "error")
+            near = nearest(fault.error, ERROR_CODES)
+            yield Flaw(place_of(path), path, shown(fault.error), f"one of {', '.join(ERROR_CODES)}", near)
 
 
 def _unknown(name: str | None, names: list[str], noun: str, path: Path, place_of: PlaceOf) -> Iterator[Flaw]:

@@ -6,6 +6,7 @@ file (`scenario.schema.json`) is generated from these classes and is what editor
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, JsonValue, model_validator
@@ -16,6 +17,9 @@ from runtime.events import EffectClass
 
 FORMAT: Literal[1] = 1
 """The version of this schema; a file of another version is refused."""
+
+SCHEMA_FILE = Path(__file__).with_name("scenario.schema.json")
+"""The published JSON Schema."""
 
 REFERENCE = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*"
 """`package.module:name`, how a scenario names a piece of Python."""
@@ -42,8 +46,17 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=64)]
 PythonReference = Annotated[str, Field(pattern=REFERENCE_PATTERN, max_length=256)]
 """`package.module:name`."""
 
-ErrorCode = Literal["not_found", "sold_out", "closed", "unavailable", "timeout", "out_of_range", "invalid_arguments"]
-"""What a tool can answer in place of a result."""
+ERROR_CODES = (
+    "invalid_arguments",
+    "not_found",
+    "out_of_range",
+    "sold_out",
+    "closed",
+    "unavailable",
+    "timeout",
+    "failed",
+)
+"""What every tool can answer in place of a result."""
 
 
 class Part(BaseModel):
@@ -153,10 +166,10 @@ class Fault(Part):
     """The tool that shall fail."""
     when: dict[str, JsonValue] = {}
     """Arguments and the values that they must have; empty matches every call."""
-    error: ErrorCode
-    """What it answers."""
+    error: Annotated[str, Field(pattern=NAME_PATTERN, examples=list(ERROR_CODES))]
+    """What it answers: an error code that every tool has, or one of its own."""
     times: Annotated[int, Field(ge=1)] | None = None
-    """How many matching calls fail; none: all of them."""
+    """How many attempts of each matching call fail; none: all of them. With retries, 2 means: the third succeeds."""
 
 
 class Limits(Part):
