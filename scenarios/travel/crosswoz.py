@@ -95,7 +95,7 @@ class Restaurant(Record):
             return "no price"
         hours = opening_hours(self.hours)
         return {
-            "cuisine": first_word(CUISINES, self.name) or first_word(CUISINES, " ".join(self.dishes)),
+            "cuisine": first_word(CUISINES, self.name) or first_word(CUISINES, " ".join(self.dishes), "其他"),
             "hours": hours.span,
             "closed_weekdays": hours.closed_weekdays,
             "price_per_person_cny": str(self.price),

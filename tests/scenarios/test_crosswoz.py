@@ -64,6 +64,7 @@ SAMPLE: dict[Kind, list[Entry]] = {
         restaurant("亮马烤鸭", "亮马街12号"),
         restaurant("站旁涮肉", "无名小巷5号", 地铁="亮马地铁站B口", 营业时间="周二至周日 10:00-02:00"),
         restaurant("宫边小吃", "某处", 周边景点=["故宫", "木偶展览馆", "故宫"]),
+        restaurant("无名馆", "亮马街14号"),
         restaurant("不知何处", "某处"),
         restaurant("白吃馆", "亮马街13号", 人均消费=0),
         ["怪馆", {"地址": ["不是", "文字"]}],
@@ -105,7 +106,7 @@ def test_usable_rows_are_written_and_the_others_counted_by_reason(sample: Path, 
     attractions, hotels, restaurants = convert(sample, tmp_path / "city")
     assert (len(attractions.rows), attractions.skipped) == (4, {"no length of visit": 1})
     assert (len(hotels.rows), hotels.skipped) == (2, {"no price": 1})
-    assert (len(restaurants.rows), restaurants.skipped) == (3, {"no district": 1, "no price": 1, "unreadable": 1})
+    assert (len(restaurants.rows), restaurants.skipped) == (4, {"no district": 1, "no price": 1, "unreadable": 1})
 
 
 def test_a_place_of_the_embedded_data_keeps_its_coordinates_and_names(sample: Path) -> None:
@@ -150,6 +151,7 @@ def test_districts_are_learned_from_streets_stations_and_sights(sample: Path) ->
     rows = converted(sample, "restaurants")
     assert {name: row["district"] for name, row in rows.items()} == {
         "亮马烤鸭": "朝阳区",
+        "无名馆": "朝阳区",
         "站旁涮肉": "朝阳区",
         "宫边小吃": "东城区",
     }
@@ -161,6 +163,7 @@ def test_districts_are_learned_from_streets_stations_and_sights(sample: Path) ->
 def test_cuisine_and_hours_of_restaurants_are_read(sample: Path) -> None:
     row = converted(sample, "restaurants")["站旁涮肉"]
     assert (row["cuisine"], row["hours"], row["closed_weekdays"]) == ("火锅", "10:00-23:59", "1")
+    assert converted(sample, "restaurants")["无名馆"]["cuisine"] == "其他"
 
 
 @pytest.mark.parametrize(
