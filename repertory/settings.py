@@ -1,0 +1,55 @@
+"""What the environment says; nothing else in the project reads it for settings of its own.
+
+REPERTORY_HOME      where models, journal, memories and Ray's state lie; default ~/.repertory
+REPERTORY_API_KEY   the key of the endpoint that `--endpoint` names; OPENAI_API_KEY serves as well
+REPERTORY_DEBUG     1 shows the traceback of an error
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of this process."""
+
+    home: Path
+    """Where everything is kept; it need not exist yet."""
+    api_key: str | None = field(default=None, repr=False)
+    """The key of an endpoint; never shown, logged or journaled."""
+    debug: bool = False
+    """Whether errors show their traceback."""
+
+    @property
+    def models(self) -> Path:
+        """The directory of model weights."""
+        return self.home / "models"
+
+    @property
+    def journal(self) -> Path:
+        """The journal of all runs, an SQLite file."""
+        return self.home / "journal.db"
+
+    @property
+    def memory(self) -> Path:
+        """The directory of the long-term memory."""
+        return self.home / "memory"
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """Secrets by name, for the memory of this process and its workers only."""
+        return {"api_key": self.api_key} if self.api_key else {}
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings that an environment makes; an empty variable counts as none."""
+    home = environment.get("REPERTORY_HOME") or "~/.repertory"
+    return Settings(
+        home=Path(home).expanduser().absolute(),
+        api_key=environment.get("REPERTORY_API_KEY") or environment.get("OPENAI_API_KEY") or None,
+        debug=environment.get("REPERTORY_DEBUG", "") not in ("", "0"),
+    )

@@ -1,0 +1,152 @@
+"""A run as a tree for people: which delivery led to which, and the steps in each; a pure fold over its events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from repertory.progress import label
+from runtime.events import (
+    AnyEvent,
+    DeliveryCompleted,
+    DeliveryStarted,
+    Digest,
+    Failure,
+    MessagePublished,
+    MessageSent,
+    StepCompleted,
+    StepStarted,
+)
+
+ROOT = "root"
+"""The cause of the driver's messages."""
+
+
+@dataclass
+class StepEntry:
+    """One step of a delivery."""
+
+    seq: int
+    id: str
+    kind: str
+    name: str
+    seconds: float | None = None
+    """How long the last attempt took; None while it is open."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    attempts: int = 0
+    failure: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "step": self.id,
+            "kind": self.kind,
+            "name": self.name,
+            "seconds": None if self.seconds is None else round(self.seconds, 3),
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "attempts": self.attempts,
+            "failure": self.failure or None,
+        }
+
+
+@dataclass
+class DeliveryEntry:
+    """One delivery, with what happened in it and what it led to, in the order of the journal."""
+
+    seq: int
+    id: str
+    agent: str
+    message_type: str
+    started_at: float
+    ended_at: float | None = None
+    """None while its handler runs."""
+    failure: str = ""
+    steps: list[StepEntry] = field(default_factory=list[StepEntry])
+    deliveries: list[DeliveryEntry] = field(default_factory=list["DeliveryEntry"])
+
+    @property
+    def seconds(self) -> float | None:
+        """From the start of its handler to its end, waiting included."""
+        return None if self.ended_at is None else max(0.0, self.ended_at - self.started_at)
+
+    @property
+    def parts(self) -> list[StepEntry | DeliveryEntry]:
+        """Steps and deliveries in the order in which they began."""
+        return sorted([*self.steps, *self.deliveries], key=lambda part: part.seq)
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "delivery": self.id,
+            "agent": self.agent,
+            "message": self.message_type,
+            "seconds": None if self.seconds is None else round(self.seconds, 3),
+            "failure": self.failure or None,
+            "parts": [part.as_json() for part in self.parts],
+        }
+
+
+def payloads_of(events: Iterable[AnyEvent]) -> set[Digest]:
+    """The payloads whose types a transcript wants to know."""
+    return {event.payload for event in events if isinstance(event, MessageSent | MessagePublished)}
+
+
+def transcript(events: Iterable[AnyEvent], types: Mapping[Digest, str]) -> list[DeliveryEntry]:
+    """The deliveries that the driver's messages led to; `types` names the message type of each payload."""
+    builder = _Builder(types)
+    for event in events:
+        builder.add(event)
+    return builder.roots
+
+
+class _Builder:
+    def __init__(self, types: Mapping[Digest, str]) -> None:
+        self.roots: list[DeliveryEntry] = []
+        self._types = types
+        self._messages: dict[str, tuple[str, str]] = {}
+        """By message: the delivery that caused it, and its type."""
+        self._deliveries: dict[str, DeliveryEntry] = {}
+        self._steps: dict[str, StepEntry] = {}
+
+    def add(self, event: AnyEvent) -> None:
+        match event:
+            case MessageSent() | MessagePublished():
+                self._messages[event.message] = (event.cause, self._types.get(event.payload, "message"))
+            case DeliveryStarted():
+                self._start(event)
+            case DeliveryCompleted():
+                if entry := self._deliveries.get(event.delivery):
+                    entry.ended_at, entry.failure = event.at, _words(event.failure)
+            case StepStarted():
+                self._start_step(event)
+            case StepCompleted():
+                self._complete_step(event)
+            case _:
+                pass
+
+    def _start(self, event: DeliveryStarted) -> None:
+        cause, message_type = self._messages.get(event.message, (ROOT, "message"))
+        entry = DeliveryEntry(event.seq, event.delivery, label(event.agent), message_type, event.at)
+        self._deliveries[event.delivery] = entry
+        parent = self._deliveries.get(cause)
+        (self.roots if parent is None else parent.deliveries).append(entry)
+
+    def _start_step(self, event: StepStarted) -> None:
+        entry = StepEntry(event.seq, event.step, event.kind, event.name)
+        self._steps[event.step] = entry
+        if delivery := self._deliveries.get(event.delivery):
+            delivery.steps.append(entry)
+
+    def _complete_step(self, event: StepCompleted) -> None:
+        if entry := self._steps.get(event.step):
+            entry.seconds = max(0.0, event.ended_at - event.started_at)
+            entry.input_tokens = event.usage.get("input_tokens", 0)
+            entry.output_tokens = event.usage.get("output_tokens", 0)
+            entry.attempts, entry.failure = event.attempts, _words(event.failure)
+
+
+def _words(failure: Failure | None) -> str:
+    return "" if failure is None else failure.message
