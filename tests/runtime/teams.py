@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -126,6 +126,7 @@ async def lost(self: Scripted, data: dict[str, Json]) -> Json:
 
 async def careful(self: Scripted, data: dict[str, Json]) -> Json:
     """A failed step, seen with its type, then a time limit, then an effect that must not happen twice."""
+    code = slept = ""
     try:
         await call("broken", error="no such thing")
     except StepFailed as error:
@@ -165,8 +166,8 @@ def build(config: Mapping[str, Json], resources: Resources) -> Team:
     return Team({name: spec(name) for name in HANDLERS}, (Subscription("news", "listener"),))
 
 
-def performance(run: str, recipient: str, *, local: list[str] | None = None, **data: Json) -> Performance:
+def performance(run: str, recipient: str, data: Mapping[str, Json] = {}, *, local: Sequence[str] = ()) -> Performance:
     """A run of the scripted team that begins with one message."""
-    spec = TeamSpec("scripted", "tests.runtime.teams:build", {"local": local or []})
+    spec = TeamSpec("scripted", "tests.runtime.teams:build", {"local": list(local)})
     kind, _, key = recipient.partition("/")
-    return Performance(run, spec, AgentName(kind, key or "default"), canonical({"type": "json", "data": data}))
+    return Performance(run, spec, AgentName(kind, key or "default"), canonical({"type": "json", "data": dict(data)}))
