@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic_core import ErrorDetails, to_jsonable_python
 
-from tools.coerce import coerced
+from tools.coerce import allows_none, coerced, means_nothing
 from tools.outcome import Repair, ToolRetry
 from tools.spec import Repairer, ToolSpec
 
@@ -97,7 +97,7 @@ def _with_known_values(
         value = given.get(name)
         if not isinstance(value, str):
             continue
-        used, problem, is_unknown = _known(name, value, repairer)
+        used, problem, is_unknown = _known(name, value, repairer, spec.args_type.model_fields[name].annotation)
         if problem is not None:
             return result, repairs, problem, is_unknown
         if used != value:
@@ -106,7 +106,9 @@ def _with_known_values(
     return result, repairs, None, False
 
 
-def _known(name: str, value: str, repairer: Repairer) -> tuple[str, ToolRetry | None, bool]:
+def _known(name: str, value: str, repairer: Repairer, annotation: Any) -> tuple[str | None, ToolRetry | None, bool]:
+    if allows_none(annotation) and means_nothing(value):
+        return None, None, False
     match = repairer(value)
     if match.used is not None:
         return match.used, None, False

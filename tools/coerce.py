@@ -48,8 +48,18 @@ def coerced(annotation: Any, value: JsonValue) -> JsonValue:
     return value
 
 
+def means_nothing(value: JsonValue) -> bool:
+    """Whether the text says that there is no value: "", "null", 不限 …"""
+    return isinstance(value, str) and value.strip().casefold() in _NOTHING
+
+
+def allows_none(annotation: Any) -> bool:
+    """Whether None is a value of the type."""
+    return get_origin(annotation) in (Union, types.UnionType) and type(None) in get_args(annotation)
+
+
 def _coerced_union(arms: tuple[Any, ...], value: JsonValue) -> JsonValue:
-    if type(None) in arms and isinstance(value, str) and value.strip().casefold() in _NOTHING:
+    if type(None) in arms and means_nothing(value):
         return None
     results = [coerced(arm, value) for arm in arms if arm is not type(None)]
     changed = [result for result in results if not _same(result, value)]
@@ -80,7 +90,7 @@ def _split(text: str) -> list[JsonValue]:
     loaded = _loaded(text)
     if isinstance(loaded, list):
         return loaded
-    if text.strip().casefold() in _NOTHING:
+    if means_nothing(text):
         return []
     return [part.strip() for part in _SEPARATORS.split(text) if part.strip()]
 
