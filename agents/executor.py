@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 from agents.decide import Decider
 from agents.domain import Domain
 from agents.limits import Limits
-from agents.messages import Assignment, Call, Fact, Failure, Finding, LookUp, Scene, Spent, Subtask
+from agents.messages import Assignment, Call, Fact, Failure, Finding, LookUp, Spent, Subtask
 from agents.outcome import Outcome, read_outcome
 from agents.prompts import Prompts
 from agents.resting import Stateless
@@ -74,11 +74,10 @@ class Executor(Stateless):
     async def _attempt(self, assignment: Assignment, token: CancellationToken) -> Finding:
         """One decision on tool and arguments, with as many corrections as the repair turns allow."""
         subtask = assignment.subtask
-        scene = Scene(task=assignment.task, facts=assignment.facts)
         tools = [self._tools[name].schema for name in self._domain.tools_for(subtask) if name in self._tools]
         if not tools:
             return Finding(failures=(_no_tool(subtask),))
-        dialogue = self._decider.dialogue(self._domain.acting(scene, subtask, tools))
+        dialogue = self._decider.dialogue(self._domain.acting(assignment.scene, subtask, tools))
         calls = 0
         last: Failure | None = None
         try:

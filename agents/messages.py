@@ -126,6 +126,8 @@ class Failure(Message):
     arguments: JsonObject
     code: str
     message: str
+    value: JsonValue = None
+    """Facts that help to plan anew, where the tool gave some."""
     evidence: str = ""
 
 
@@ -143,15 +145,6 @@ class Subtask(Message):
     """When it counts as done."""
     alternative: str = ""
     """What to take instead when it fails; empty when there is nothing."""
-
-
-class Assignment(Message):
-    """To an executor: do this subtask. Answered with a `Finding`."""
-
-    task: JsonObject
-    subtask: Subtask
-    facts: tuple[Fact, ...] = ()
-    """What the subtasks that it needs have found."""
 
 
 class Call(Message):
@@ -201,6 +194,8 @@ class Scene(Message):
     """All that is known about a request at one moment."""
 
     task: JsonObject
+    subtasks: tuple[Subtask, ...] = ()
+    """All that were planned so far."""
     facts: tuple[Fact, ...] = ()
     failures: tuple[Failure, ...] = ()
     memories: Recollection = Recollection()
@@ -208,6 +203,14 @@ class Scene(Message):
     """The decisions taken so far, by key."""
     amendments: tuple[Amendment, ...] = ()
     """What is to be changed."""
+
+
+class Assignment(Message):
+    """To an executor: do this subtask. Answered with a `Finding`."""
+
+    scene: Scene
+    """The task, the memories, and what the subtasks that it needs have found."""
+    subtask: Subtask
 
 
 class Review(Message):

@@ -37,18 +37,25 @@ class Outcome(_Loose):
     value: JsonValue = None
     error: OutcomeError | None = None
     repairs: tuple[Repair, ...] = ()
+    tool: str = ""
+    """The tool that answered: a fallback's name where a fallback did."""
     evidence: str = ""
     """The id of the step that called the tool."""
 
     def fact(self, call: Call) -> Fact:
         """What the call has shown, under the arguments that were really used."""
-        return Fact(tool=call.tool, arguments=self._used(call), value=self.value, evidence=self.evidence)
+        return Fact(tool=self.tool or call.tool, arguments=self._used(call), value=self.value, evidence=self.evidence)
 
     def failure(self, call: Call) -> Failure:
         """What the call could not do."""
         error = self.error or OutcomeError()
         return Failure(
-            tool=call.tool, arguments=self._used(call), code=error.code, message=error.message, evidence=self.evidence
+            tool=self.tool or call.tool,
+            arguments=self._used(call),
+            code=error.code,
+            message=error.message,
+            value=self.value,
+            evidence=self.evidence,
         )
 
     def _used(self, call: Call) -> JsonObject:

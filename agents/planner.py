@@ -39,6 +39,7 @@ from agents.messages import (
     Reply,
     Request,
     Review,
+    Scene,
     Subtask,
     Verdict,
 )
@@ -134,8 +135,9 @@ class Planner(Stateless):
         for _ in range(1 + self._limits.rounds):
             decision = graph_decision(self._domain, case.scene, self._tools, self._limits)
             await self._progress("plan", decision.key)
-            answer = await self._decide(case, decision)
-            await self._execute(case, self._domain.subtasks(answer))
+            subtasks = self._domain.subtasks(await self._decide(case, decision))
+            case.know(subtasks=(*case.scene.subtasks, *subtasks))
+            await self._execute(case, subtasks)
             gaps = self._domain.gaps(case.scene)
             if not gaps:
                 return
@@ -156,7 +158,8 @@ class Planner(Stateless):
         findings = [await task for task in needed]
         await self._progress("execute", f"{subtask.id} {subtask.goal}")
         facts = tuple(fact for finding in findings for fact in finding.facts)
-        assignment = Assignment(task=case.scene.task, subtask=subtask, facts=facts)
+        scene = Scene(task=case.scene.task, memories=case.scene.memories, facts=facts)
+        assignment = Assignment(scene=scene, subtask=subtask)
         return await self._tell(case, "executor", assignment, Finding, self._executor(place))
 
     async def _look_up(self, case: Case, calls: Sequence[Call]) -> None:
