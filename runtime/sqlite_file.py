@@ -95,6 +95,11 @@ def open_to_read(path: Path, busy_s: float = BUSY_S) -> sqlite3.Connection | Non
         return connection
 
 
+def stored_bytes(value: object) -> bytes:
+    """A column's bytes; none where damage has made it a number, so that the check of the bytes fails."""
+    return value if isinstance(value, bytes) else b""
+
+
 @contextmanager
 def explained(path: Path) -> Generator[None]:
     """Turns errors of the database and the file system into ones that say what to do.
@@ -107,6 +112,8 @@ def explained(path: Path) -> Generator[None]:
         yield
     except sqlite3.Error as error:
         raise _explanation(path, error) from error
+    except UnicodeDecodeError as error:  # the database's own message quotes what it found
+        raise _damaged(path, error) from error
     except OSError as error:
         raise JournalError(f"journal {path}: {error.strerror or error}; check its folder or use another") from error
 
@@ -125,7 +132,7 @@ def _explanation(path: Path, error: sqlite3.Error) -> JournalError | UsageError:
     if name.startswith("SQLITE_NOTADB"):
         return _not_ours(path)
     if name.startswith(_DAMAGED):
-        return CorruptEvent(f"journal {path} is damaged ({error}); restore it from a copy, or move it away")
+        return _damaged(path, error)
     for names, cause in _CAUSES:
         if name.startswith(names):
             return JournalError(f"journal {path}: {cause} ({error})")
@@ -135,6 +142,7 @@ def _explanation(path: Path, error: sqlite3.Error) -> JournalError | UsageError:
 def _connect(path: Path, mode: str, busy_s: float) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     connection = sqlite3.connect(uri, timeout=busy_s, isolation_level=None, check_same_thread=False, uri=True)
+    connection.text_factory = bytes  # a damaged row may hold text that is no UTF-8 where bytes were written
     connection.execute("PRAGMA synchronous=FULL")
     return connection
 
@@ -172,6 +180,10 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
     (value,) = connection.execute(f"PRAGMA {name}").fetchone()
     return int(value)
+
+
+def _damaged(path: Path, error: Exception) -> CorruptEvent:
+    return CorruptEvent(f"journal {path} is damaged ({error}); restore it from a copy, or move it away")
 
 
 def _not_ours(path: Path) -> UsageError:

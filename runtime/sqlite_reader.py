@@ -18,7 +18,7 @@ from runtime.events import AnyEvent, Digest
 from runtime.journal import missing_blob
 from runtime.run_summary import RunSummary
 from runtime.sql_rows import EventRow, decode_state, read_events
-from runtime.sqlite_file import PLACES, explained, open_to_read
+from runtime.sqlite_file import PLACES, explained, open_to_read, stored_bytes
 
 
 class SqliteReader:
@@ -35,10 +35,10 @@ class SqliteReader:
             row = view.execute("SELECT number, state FROM runs WHERE run = ?", (run,)).fetchone() if view else None
             if view is None or row is None:
                 return []
-            first, state = row[0] * PLACES, decode_state(run, row[1])
+            first, state = row[0] * PLACES, decode_state(run, stored_bytes(row[1]))
             places = (first + max(after, 1), first + PLACES)
             rows = view.execute("SELECT place, sum, data FROM events WHERE place >= ? AND place < ?", places)
-            kept = (EventRow(place - first, row_sum, data) for place, row_sum, data in rows)
+            kept = (EventRow(place - first, stored_bytes(row_sum), stored_bytes(data)) for place, row_sum, data in rows)
             return list(read_events(state, after, kept))
 
     def blobs(self, digests: Iterable[Digest]) -> dict[Digest, bytes]:
@@ -50,7 +50,7 @@ class SqliteReader:
         """See `Journal.runs`."""
         with self._view() as view:
             rows = view.execute("SELECT run, state FROM runs").fetchall() if view else []
-        found = [decode_state(run, state).summary for run, state in rows]
+        found = [decode_state(run.decode(errors="replace"), stored_bytes(state)).summary for run, state in rows]
         return sorted(filter(None, found), key=lambda summary: summary.started_at, reverse=True)
 
     def close(self) -> None:
@@ -80,9 +80,9 @@ def _blob(view: sqlite3.Connection | None, digest: Digest) -> bytes:
     if view is None or row is None:
         raise missing_blob(digest)
     try:
-        data = expand(row[1])
-    except ValueError as error:
+        data = expand(stored_bytes(row[1]))
+        if row[0]:
+            data = texts.put_back(data, {text: _blob(view, text) for text in texts.references(data)})
+    except (ValueError, CorruptEvent) as error:
         raise CorruptEvent(f"blob {digest} is damaged ({error}); restore the journal from a copy") from error
-    if row[0]:
-        data = texts.put_back(data, {text: _blob(view, text) for text in texts.references(data)})
     return verified(digest, data)

@@ -15,7 +15,7 @@ from runtime.errors import JournalError, RepertoryError
 from runtime.events import Digest
 from runtime.journal import check_append
 from runtime.sql_rows import Append, Claim, RunState, appended, claimed, decode_state, encode_state
-from runtime.sqlite_file import PLACES, explained, is_busy, open_to_write
+from runtime.sqlite_file import PLACES, explained, is_busy, open_to_write, stored_bytes
 
 
 class SqliteWriter:
@@ -102,7 +102,7 @@ class _Group:
         row = self._connection.execute("SELECT number, state FROM runs WHERE run = ?", (run,)).fetchone()
         if row is None:
             return RunState(run)
-        self._numbers[run], self._states[run] = row[0], decode_state(run, row[1])
+        self._numbers[run], self._states[run] = row[0], decode_state(run, stored_bytes(row[1]))
         return self._states[run]
 
     def _change(self, state: RunState) -> None:

@@ -12,11 +12,8 @@ from runtime.errors import CorruptEvent
 from runtime.journal import MemoryJournal
 from runtime.prompt_chain import chain, read_chain, unchain
 
-messages = st.lists(
-    st.fixed_dictionaries(
-        {"type": st.sampled_from(["UserMessage", "AssistantMessage"]), "content": st.text(max_size=9)}
-    )
-)
+kinds = st.sampled_from(["UserMessage", "AssistantMessage"])
+messages = st.lists(st.fixed_dictionaries({"content": st.text(max_size=9), "type": kinds}), max_size=6)
 
 
 @given(messages)
@@ -27,9 +24,7 @@ def test_a_prompt_comes_back_as_it_was(prompt: list[Json]) -> None:
 
 
 @given(messages, messages, messages)
-def test_prompts_share_what_is_equal_at_their_beginnings(
-    common: list[Json], one: list[Json], other: list[Json]
-) -> None:
+def test_prompts_share_their_equal_beginnings(common: list[Json], one: list[Json], other: list[Json]) -> None:
     _, shared = chain(common)
     _, first = chain([*common, *one])
     _, second = chain([*common, *other])

@@ -1,0 +1,38 @@
+"""What is squeezed expands to itself, now and in years."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.codec import encode_event
+from runtime.compression import expand, squeeze
+from tests.runtime.journal_samples import HASH, one_of_each, question
+
+
+@given(st.binary(max_size=200) | st.builds(lambda data: data * 999, st.binary(max_size=20)))
+def test_data_expands_to_itself(data: bytes) -> None:
+    assert expand(squeeze(data)) == data
+    assert len(squeeze(data)) <= len(data) + 1
+
+
+def test_events_shrink_to_less_than_half() -> None:
+    events = [encode_event(event) for event in one_of_each()]
+    assert sum(map(len, map(squeeze, events))) < sum(map(len, events)) / 2
+
+
+def test_bytes_of_the_first_program_still_expand() -> None:
+    kept = bytes.fromhex(
+        "0123e4ef425447a5207c0eaf2ae09e87d6503a4881606068646c626a666e619998949c929a86ce87059231d44106c67a06b500"
+    )
+    assert expand(kept) == encode_event(question(3))
+    assert HASH.encode() in expand(kept)
+
+
+@pytest.mark.parametrize(
+    "kept", [b"", b"\x09abc", b"\x01\xff\xff", squeeze(b"abc" * 99)[:-1], squeeze(b"a" * 99) + b"x"]
+)
+def test_bytes_that_were_not_squeezed_are_refused(kept: bytes) -> None:
+    with pytest.raises(ValueError, match=r"unknown compression|Error|end at the wrong place"):
+        expand(kept)

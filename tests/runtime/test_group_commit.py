@@ -1,0 +1,105 @@
+"""Requests are written in groups, in the order in which they came, and each gets its own outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from runtime.errors import JournalError
+from runtime.group_commit import GROUP_LIMIT, GroupCommit
+
+
+class Recorder:
+    """Notes the groups; even numbers are answered by their double, 13 is refused, and 99 makes the group fail."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[int]] = []
+        self.may_go_on = threading.Event()
+
+    def write(self, group: Sequence[int]) -> list[int | BaseException]:
+        """Waits until it may go on."""
+        self.may_go_on.wait(10)
+        self.groups.append(list(group))
+        if 99 in group:
+            raise JournalError("the disk is gone")
+        return [ValueError("thirteen") if number == 13 else number * 2 for number in group]
+
+    def go_on(self) -> None:
+        """Lets this group and the next ones be written."""
+        self.may_go_on.set()
+
+
+async def test_what_arrives_during_a_commit_shares_the_next_one() -> None:
+    recorder = Recorder()
+    commit = GroupCommit[int, int](recorder.write, "test")
+    tasks = [asyncio.create_task(commit.submit(number)) for number in range(10)]
+    await asyncio.sleep(0)
+    recorder.go_on()
+    assert await asyncio.gather(*tasks) == [number * 2 for number in range(10)]
+    assert recorder.groups == [[0], list(range(1, 10))]
+    await commit.close(lambda: None)
+
+
+async def test_groups_have_a_limit_and_keep_the_order() -> None:
+    recorder = Recorder()
+    commit = GroupCommit[int, int](recorder.write, "test")
+    numbers = range(100, 100 + GROUP_LIMIT + 5)
+    tasks = [asyncio.create_task(commit.submit(number)) for number in numbers]
+    await asyncio.sleep(0)
+    recorder.go_on()
+    await asyncio.gather(*tasks)
+    assert [len(group) for group in recorder.groups] == [1, GROUP_LIMIT, 4]
+    assert [number for group in recorder.groups for number in group] == list(numbers)
+    await commit.close(lambda: None)
+
+
+async def test_each_waiter_gets_its_own_outcome() -> None:
+    recorder = Recorder()
+    recorder.go_on()
+    commit = GroupCommit[int, int](recorder.write, "test")
+    outcomes = await asyncio.gather(*map(commit.submit, (1, 12, 13, 14)), return_exceptions=True)
+    assert [repr(outcome) for outcome in outcomes] == ["2", "24", "ValueError('thirteen')", "28"]
+    await commit.close(lambda: None)
+
+
+async def test_a_group_that_fails_fails_for_all_of_it_and_for_nobody_else() -> None:
+    recorder = Recorder()
+    recorder.go_on()
+    commit = GroupCommit[int, int](recorder.write, "test")
+    outcomes = await asyncio.gather(*map(commit.submit, (1, 99, 2)), return_exceptions=True)
+    assert outcomes[0] == 2
+    assert [str(outcome) for outcome in outcomes[1:]] == ["the disk is gone"] * 2
+    assert await commit.submit(5) == 10
+    await commit.close(lambda: None)
+
+
+async def test_closing_writes_what_waits_and_refuses_what_comes_later() -> None:
+    recorder, closed = Recorder(), threading.Event()
+    commit = GroupCommit[int, int](recorder.write, "test")
+    tasks = [asyncio.create_task(commit.submit(number)) for number in range(3)]
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(commit.close(closed.set))
+    await asyncio.sleep(0)
+    with pytest.raises(JournalError, match="closed"):
+        await commit.submit(4)
+    assert not closed.is_set()
+    recorder.go_on()
+    await closing
+    assert closed.is_set()
+    assert await asyncio.gather(*tasks) == [0, 2, 4]
+    await commit.close(lambda: None)
+
+
+async def test_a_second_event_loop_at_the_same_time_is_refused() -> None:
+    recorder = Recorder()
+    commit = GroupCommit[int, int](recorder.write, "test")
+    task = asyncio.create_task(commit.submit(1))
+    await asyncio.sleep(0)
+    with pytest.raises(JournalError, match="two event loops"):
+        await asyncio.to_thread(lambda: asyncio.run(commit.submit(2)))
+    recorder.go_on()
+    assert await task == 2
+    await commit.close(lambda: None)
