@@ -65,9 +65,7 @@ def one_of_each() -> list[AnyEvent]:
     planner = AgentName("planner")
     return [
         started(),
-        MessageSent(
-            seq=2, message="m1", sender=None, cause="root", recipient=planner, payload=HASH, headers=headers
-        ),
+        MessageSent(seq=2, message="m1", sender=None, cause="root", recipient=planner, payload=HASH, headers=headers),
         MessagePublished(
             seq=3, message="m2", sender=planner, cause="d1", topic=topic, recipients=(CRITIC, planner), payload=HASH
         ),
