@@ -8,7 +8,7 @@ from scenarios.travel import costs
 from scenarios.travel.budget import budget, hotel_stay
 from scenarios.travel.choices import Choices
 from scenarios.travel.facts import Facts
-from scenarios.travel.itinerary import TripPlan, TripTask
+from scenarios.travel.itinerary import Day, TripPlan, TripTask
 from scenarios.travel.schedule import schedule
 
 
@@ -16,7 +16,7 @@ def compose(task: TripTask, choices: Choices, facts: Facts, notes: Sequence[str]
     """The plan: days with times, hotel, budget, and `notes` with what was left out because nobody has told of it."""
     days = schedule(task, choices, facts)
     hotel = hotel_stay(task, choices, facts)
-    remarks = [*notes, *_left_out(choices, facts), *_rooms(task)]
+    remarks = [*notes, *_booking(facts, days), *_left_out(choices, facts), *_unpriced(task, facts, days), *_rooms(task)]
     return TripPlan(days=days, hotel=hotel, budget=budget(days, hotel), notes=tuple(dict.fromkeys(remarks)))
 
 
@@ -34,6 +34,21 @@ def _left_out(choices: Choices, facts: Facts) -> Iterator[str]:
     for day, name in unknown_choices(choices, facts):
         where = "" if day is None else f"第{day + 1}天的"
         yield f"{where}“{name}”没有查到依据，未写入行程。"
+
+
+def _booking(facts: Facts, days: Sequence[Day]) -> Iterator[str]:
+    for day in days:
+        for item in day.items:
+            ticket = facts.ticket(item.name, day.date) if item.kind == "visit" else None
+            if ticket is not None and ticket.available and ticket.note:
+                yield f"{item.name}：{ticket.note}。"
+
+
+def _unpriced(task: TripTask, facts: Facts, days: Sequence[Day]) -> Iterator[str]:
+    for day in days:
+        for item in day.items:
+            if not costs.has_price(item, facts, task.party, day.date):
+                yield f"“{item.name}”的价格没有查到，未计入预算。"
 
 
 def _rooms(task: TripTask) -> Iterator[str]:

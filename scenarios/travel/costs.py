@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from scenarios.travel.facts import AttractionFact, Facts, RestaurantFact, TransferFact
-from scenarios.travel.itinerary import Party
+from scenarios.travel.itinerary import Item, Party
 
 FREE_RIDE_AGE = 6
 """Children younger than this ride along for nothing."""
@@ -49,6 +49,16 @@ def ride(fact: TransferFact, party: Party) -> Cost:
     if fact.cost_cny is None:
         return NO_PRICE
     return Cost(fact.cost_cny * _fares(fact.mode or "", party), fact.evidence)
+
+
+def has_price(item: Item, facts: Facts, party: Party, day: date) -> bool:
+    """Whether some step has told what a visit or a meal costs, nothing included."""
+    attraction, restaurant = facts.attraction(item.name), facts.restaurant(item.name)
+    if item.kind == "visit" and attraction is not None:
+        return bool(tickets(attraction, facts, party, day).evidence)
+    if item.kind == "meal" and restaurant is not None:
+        return bool(meal(restaurant, party).evidence)
+    return True
 
 
 def rooms(party: Party) -> int:

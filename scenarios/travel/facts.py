@@ -172,6 +172,17 @@ class OpeningFact(Sourced):
         return opening_spans(self.hours) if self.open else ()
 
 
+class StepSource(BaseModel):
+    """What stands behind an evidence id."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tool: str
+    """The tool that was called in the step."""
+    summary: str
+    """What it was asked and what it said, in a line for people."""
+
+
 class Facts(BaseModel):
     """All that is known; keys are the catalogue's names. The lookups give only what has evidence."""
 
@@ -188,6 +199,9 @@ class Facts(BaseModel):
     """By origin and destination, "a|b"."""
     also: dict[str, str] = {}
     """Other names (aliases, what was asked for) and the catalogue's name for each."""
+
+    sources: dict[str, StepSource] = {}
+    """What each step that taught something was, by its id."""
 
     def canonical(self, name: str) -> str:
         """The catalogue's name for `name`; `name` itself when nothing was learned about it."""

@@ -5,7 +5,7 @@ The one place that knows the shape of a tool's result; the domain calls `learn` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from pydantic import JsonValue, ValidationError
@@ -21,6 +21,7 @@ from scenarios.travel.facts import (
     TicketFact,
     TransferFact,
 )
+from scenarios.travel.sources import step_source
 
 Row = Mapping[str, JsonValue]
 P = TypeVar("P", bound=Place)
@@ -38,8 +39,9 @@ def learn(facts: Facts, tool: str, arguments: Row, value: JsonValue, evidence: s
     teach = LESSONS.get(tool)
     if teach is None:
         return facts
+    rows = _rows(value)
     try:
-        for row in _rows(value):
+        for row in rows:
             facts = teach(facts, arguments, row, evidence)
     except ValidationError as error:
         first = error.errors()[0]
@@ -47,10 +49,29 @@ def learn(facts: Facts, tool: str, arguments: Row, value: JsonValue, evidence: s
             f"tool {tool} returned {first['input']!r} as {'.'.join(map(str, first['loc']))}: {first['msg']}; "
             "return the fields that docs describe for this tool"
         ) from error
-    return facts
+    source = step_source(tool, arguments, rows)
+    return facts.model_copy(update={"sources": facts.sources | {evidence: source}}) if rows else facts
 
 
-def _rows(value: JsonValue) -> Iterable[Row]:
+NO_TICKETS: Mapping[str, str] = {"sold_out": "已售罄", "closed": "不开放"}
+"""The failures of ticket_availability that are answers, and what they say."""
+
+
+def learn_failure(facts: Facts, tool: str, arguments: Row, code: str, value: JsonValue, evidence: str) -> Facts:
+    """`facts` and what the failed step `evidence` says all the same: there are no tickets for that day.
+
+    Other failures teach nothing. Raises: UsageError as `learn` does.
+    """
+    if tool != "ticket_availability" or code not in NO_TICKETS:
+        return facts
+    name = facts.canonical(str(arguments.get("name", "")))
+    said: dict[str, JsonValue] = {"name": name, "note": NO_TICKETS[code], **(value if isinstance(value, dict) else {})}
+    if said.get("reason"):
+        said["note"] = said["reason"]
+    return learn(facts, tool, arguments, said | {"available": False}, evidence)
+
+
+def _rows(value: JsonValue) -> Sequence[Row]:
     """The result itself, or the results that it lists."""
     if isinstance(value, list):
         return [row for row in value if isinstance(row, dict)]
@@ -100,7 +121,17 @@ def _restaurant(facts: Facts, arguments: Row, row: Row, evidence: str) -> Facts:
 def _ticket(facts: Facts, arguments: Row, row: Row, evidence: str) -> Facts:
     new = TicketFact.model_validate({**arguments, **row, "evidence": (evidence,)})
     tickets = facts.tickets | {f"{new.name}|{new.date}": new}
-    return facts.model_copy(update={"tickets": tickets, "also": _renamed(facts, arguments.get("name"), new.name)})
+    told = facts.model_copy(update={"tickets": tickets, "also": _renamed(facts, arguments.get("name"), new.name)})
+    return _ticket_hours(told, new, row)
+
+
+def _ticket_hours(facts: Facts, ticket: TicketFact, row: Row) -> Facts:
+    """A ticket offer tells the hours of its day too, holidays considered."""
+    if not isinstance(row.get("hours"), str):
+        return facts
+    said = {"name": ticket.name, "date": ticket.date, "open": True, "hours": row["hours"]}
+    opening = OpeningFact.model_validate(said | {"evidence": ticket.evidence})
+    return facts.model_copy(update={"openings": facts.openings | {f"{ticket.name}|{ticket.date}": opening}})
 
 
 def _transfer(facts: Facts, arguments: Row, row: Row, evidence: str) -> Facts:

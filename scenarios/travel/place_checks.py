@@ -205,18 +205,11 @@ def without_evidence(case: Case) -> Iterator[Fault]:
     for day, item in case.items("visit", "meal", "transfer"):
         if not item.evidence:
             yield _unbacked(item.name, day.date, f"“{item.name}”没有查询依据", f"先用工具查询“{item.name}”。")
-        elif not _has_price(case, day, item):
+        elif not costs.has_price(item, case.facts, case.task.party, day.date):
             yield _unbacked(item.name, day.date, f"“{item.name}”的价格没有依据", f"查询“{item.name}”的价格，或换一个。")
     hotel = case.plan.hotel
     if hotel is not None and not hotel.evidence:
         yield _unbacked(hotel.name, None, f"“{hotel.name}”没有查询依据", "用 hotel_search 查询酒店。")
-
-
-def _has_price(case: Case, day: Day, item: Item) -> bool:
-    attraction, restaurant = case.facts.attraction(item.name), case.facts.restaurant(item.name)
-    if item.kind == "visit":
-        return attraction is None or bool(costs.tickets(attraction, case.facts, case.task.party, day.date).evidence)
-    return item.kind != "meal" or restaurant is None or bool(costs.meal(restaurant, case.task.party).evidence)
 
 
 def _unbacked(name: str, day: date | None, detail: str, instruction: str) -> Fault:

@@ -12,14 +12,16 @@ from itertools import pairwise
 from scenarios.travel import costs
 from scenarios.travel.choices import Choices, DayChoice
 from scenarios.travel.costs import Cost
-from scenarios.travel.facts import AttractionFact, Facts, HotelFact, Place
+from scenarios.travel.facts import AttractionFact, Facts, HotelFact, Place, TransferFact
 from scenarios.travel.geography import nominal_minutes
 from scenarios.travel.itinerary import Day, Item, TripTask, clock_time
 from scenarios.travel.timing import MEAL_MIN, DayTimer, Stop, Timed, lateness, past_closing, visit
 
+GRID_MIN = 5
 SMALL_CHILD_AGE = 6
 """Children up to this age rest after lunch where there is time."""
 NAP_MIN = 45
+LONGEST_NAP_MIN = 90
 REST_MIN = 30
 """Shorter waits are not shown as a rest."""
 NAP_DINNER_BY = 18 * 60 + 15
@@ -47,6 +49,11 @@ def needed_transfers(task: TripTask, choices: Choices, facts: Facts) -> tuple[tu
             if not known and (destination.name, origin.name) not in missing:
                 missing[(origin.name, destination.name)] = None
     return tuple(missing)
+
+
+def way_minutes(way: TransferFact) -> int:
+    """The minutes that a day keeps free for a way: what was told, rounded up to five."""
+    return -(-way.minutes // GRID_MIN) * GRID_MIN
 
 
 def stops(choice: DayChoice, facts: Facts, home: HotelFact | None) -> tuple[Stop, ...]:
@@ -99,7 +106,7 @@ def _timed_day(task: TripTask, choice: DayChoice, facts: Facts, home: HotelFact 
 
     def travel(origin: Place, destination: Place) -> int:
         way = facts.transfer(origin.name, destination.name)
-        return 0 if way is None else way.minutes
+        return 0 if way is None else way_minutes(way)
 
     timer = DayTimer(choice.date, facts, home, travel)
     order = stops(choice, facts, home)
@@ -119,7 +126,8 @@ def _wait(item: Timed, timed: tuple[Timed, ...]) -> Iterator[Item]:
     """The rest between the stop before and setting out, when it is worth showing."""
     if item.leaves - item.free >= REST_MIN:
         before = timed[timed.index(item) - 1].stop
-        name = "午休" if before.kind == "lunch" else "休息与自由活动"
+        is_nap = before.kind == "lunch" and item.leaves - item.free <= LONGEST_NAP_MIN
+        name = "午休" if is_nap else "休息与自由活动"
         yield Item(kind="rest", name=name, start=clock_time(item.free), end=clock_time(item.leaves))
 
 
@@ -131,7 +139,7 @@ def _way(task: TripTask, facts: Facts, origin: Place | None, destination: Place,
         kind="transfer",
         name=f"{way.mode or '交通'}：{origin.name} → {destination.name}",
         start=clock_time(leaves),
-        end=clock_time(leaves + way.minutes),
+        end=clock_time(leaves + way_minutes(way)),
         cost_cny=costs.ride(way, task.party).amount_cny,
         evidence=way.evidence,
     )
