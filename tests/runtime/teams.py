@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -146,9 +148,40 @@ async def call_slow() -> Json:
     return (await steps.perform(StepCall("tool", "slow", canonical("slow"), perform))).value
 
 
+async def where(self: Scripted, data: dict[str, Json]) -> Json:
+    """In which processes two agents live."""
+    return {"hosted": os.getpid(), "local": await ask("process")}
+
+
+async def process(self: Scripted, data: dict[str, Json]) -> Json:
+    return os.getpid()
+
+
+async def suicidal(self: Scripted, data: dict[str, Json]) -> Json:
+    """Ends its host as a crash would."""
+    await call("last words")
+    os.kill(os.getpid(), signal.SIGKILL)
+    return None
+
+
 HANDLERS: dict[str, Handler] = {
     handler.__name__: handler
-    for handler in (boss, worker, listener, echo, ping, pong, left, right, both, lost, careful)
+    for handler in (
+        boss,
+        worker,
+        listener,
+        echo,
+        ping,
+        pong,
+        left,
+        right,
+        both,
+        lost,
+        careful,
+        where,
+        process,
+        suicidal,
+    )
 }
 
 

@@ -1,0 +1,285 @@
+"""From a scenario to a team: the one place where agents, tools, memory and models meet. Called in every host.
+
+The runtime keeps a `TeamSpec` (plain facts, no secret) in the journal and calls `build` wherever agents of the run
+live. Each model, tool and memory is wrapped on the way (`runtime/journaled.py`): whatever an agent calls is on record.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, cast
+
+from autogen_core import BaseAgent
+from autogen_core.memory import ListMemory, Memory
+from autogen_core.models import ChatCompletionClient
+from autogen_core.tools import Tool
+from pydantic import BaseModel, ConfigDict
+
+from agents.critic import Critic
+from agents.domain import Domain
+from agents.executor import Executor
+from agents.limits import Limits
+from agents.person import Person
+from agents.planner import Planner
+from agents.retriever import Retriever
+from memory.embed import choose_embedder
+from memory.long_term import LongTermMemory
+from memory.rerank import CrossEncoderReranker
+from runtime import steps
+from runtime.autogen import Factory, TeamBuilder
+from runtime.blobs import digest
+from runtime.codec import Json, canonical
+from runtime.errors import UsageError
+from runtime.events import EffectClass
+from runtime.journaled import JournaledMemory, JournaledModel, JournaledTool
+from runtime.routing import AgentPolicy, Placement
+from runtime.steps import StepCall, StepResult
+from runtime.team import Ask, Resources, Team, TeamSpec
+from scenarios import scenario as schema
+from scenarios.scenario import AGENT_KINDS, Scenario
+from serving.source import ModelSource, open_model
+from tools.execute import Surroundings
+from tools.faults import FaultRule, Faults
+from tools.load import load_reference
+from tools.registry import ToolRegistry
+from tools.spec import Fallback, RetryPolicy
+from tools.tool import SingleTool
+from tools.travel.catalogue import load_catalogue
+from tools.travel.tools import travel_tools
+
+BUILDER = "scenarios.build:build"
+"""How a journal names this module's `build`."""
+
+
+class TeamConfig(BaseModel):
+    """What a journal keeps of a scenario: enough to build its team again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scenario: Scenario
+    folder: str
+    """The directory of the scenario file, where modules of one's own are found."""
+    model: ModelSource
+    memory: str | None
+    """The directory of the long-term memory; None when nothing is remembered and nothing known."""
+
+    def spec(self) -> TeamSpec:
+        """The same as plain facts."""
+        config = cast(Mapping[str, Json], self.model_dump(mode="json", by_alias=True))
+        return TeamSpec(self.scenario.name, BUILDER, config)
+
+
+def build(config: Mapping[str, Json], resources: Resources) -> Team:
+    """The team of a `TeamConfig`.
+
+    Raises:
+        UsageError: when something that the scenario names is not there or not what it has to be.
+    """
+    return _Wiring(TeamConfig.model_validate(config, strict=False), resources).team()
+
+
+def knowledge_name(folder: str) -> str:
+    """The collection that the documents of a folder are kept in."""
+    return f"{Path(folder).name}-{digest(folder.encode())[:8]}"
+
+
+def open_memory(directory: Path, memory: schema.Memory) -> LongTermMemory:
+    """The long-term memory that a scenario asks for; models are loaded at their first use."""
+    reranker = CrossEncoderReranker(memory.reranker) if memory.reranker else None
+    return LongTermMemory(directory, choose_embedder(memory.embedder or "auto"), reranker=reranker)
+
+
+def load_domain(reference: str, folder: Path | None = None) -> Domain:
+    """The domain that `module:Class` names.
+
+    Raises:
+        UsageError: when there is no such module or class.
+    """
+    return cast(Domain, _find(reference, folder)())
+
+
+def registry_of(scenario: Scenario, folder: Path) -> ToolRegistry:
+    """The scenario's tools: those of the travel family where it has data for them, and its own.
+
+    Raises:
+        UsageError: when a tool is unknown, cannot be loaded, or its data is not in order.
+    """
+    family: Mapping[str, Tool] = _family(Path(scenario.data)) if scenario.data else {}
+    listed = {entry.label for entry in scenario.tools}
+    registry = ToolRegistry()
+    for entry in scenario.tools:
+        registry.add(_changed(_tool(entry, family, folder), entry, listed))
+    registry.check()
+    return registry
+
+
+@lru_cache(maxsize=8)
+def _family(data: Path) -> Mapping[str, Tool]:
+    """The travel family over a directory; read once in each process."""
+    return {tool.name: tool for tool in travel_tools(load_catalogue(data))}
+
+
+def _tool(entry: schema.Tool, family: Mapping[str, Tool], folder: Path) -> SingleTool:
+    if entry.import_ is not None:
+        return ToolRegistry().load(entry.import_, folder=folder)
+    if entry.label not in family:
+        known = ", ".join(sorted(family)) or "none, since the scenario has no data"
+        raise UsageError(
+            f"tool: found {entry.label!r}, expected one of the family ({known}), or import: module:function"
+        )
+    return ToolRegistry().add(family[entry.label])
+
+
+def _changed(tool: SingleTool, entry: schema.Tool, listed: Set[str]) -> SingleTool:
+    """The tool with the scenario's settings in place of its own; it falls back only on tools of the scenario."""
+    said: dict[str, object] = {"name": entry.name, "timeout_s": entry.timeout_s, "effect": entry.effect}
+    changes = {name: value for name, value in said.items() if value is not None}
+    if entry.retries is not None:
+        changes["retry"] = RetryPolicy(entry.retries)
+    own = tool.spec.fallback
+    if entry.fallback is not None:
+        changes["fallback"] = Fallback(entry.fallback)
+    elif own is not None and own.tool not in listed:
+        changes["fallback"] = None
+    return tool.changed(**changes)
+
+
+@dataclass(frozen=True)
+class _Wiring:
+    """One team in the making."""
+
+    config: TeamConfig
+    resources: Resources
+
+    def team(self) -> Team:
+        builder = TeamBuilder()
+        for name, agent in self.config.scenario.agents.items():
+            self._add(builder, name, agent)
+        return builder.team()
+
+    def _add(self, builder: TeamBuilder, name: str, agent: schema.Agent) -> None:
+        policy = AgentPolicy(placement=_placement(self.config.scenario, agent))
+        if agent.kind in AGENT_KINDS:
+            cls, factory = self._cast(agent.kind)
+            builder.add(agent.kind, cls, factory, policy)
+        else:
+            cls, factory = self._own(agent.kind)
+            builder.add(name, cls, factory, policy)
+
+    def _cast(self, kind: str) -> tuple[type[BaseAgent], Factory]:
+        """The class of a kind of the cast, and how one is made; parts are made when the first agent needs them."""
+        match kind:
+            case "planner":
+                return Planner, lambda: Planner(self._model(), self._domain(), self._tools(), limits=self._limits())
+            case "executor":
+                return Executor, lambda: Executor(self._model(), self._domain(), self._tools(), limits=self._limits())
+            case "critic":
+                return Critic, lambda: Critic(self._model(), self._domain(), limits=self._limits())
+            case "retriever":
+                return Retriever, lambda: Retriever(*self._memories())
+            case _:
+                return Person, lambda: Person(_recorded(self.resources.ask))
+
+    def _own(self, reference: str) -> tuple[type[BaseAgent], Factory]:
+        """An agent of the scenario's own: a class, or a function whose return annotation is one."""
+        found = _find(reference, Path(self.config.folder))
+        cls: Any = found if inspect.isclass(found) else inspect.signature(found, eval_str=True).return_annotation
+        if not (inspect.isclass(cls) and issubclass(cls, BaseAgent)):
+            raise UsageError(
+                f"agent {reference!r}: found {cls!r}, expected a function that returns an agent, or a class"
+            )
+        wanted = inspect.signature(found).parameters
+
+        def make() -> BaseAgent:
+            offered = {"model": self._model, "tools": self._tools, "domain": self._domain}
+            return cast(BaseAgent, found(**{name: offer() for name, offer in offered.items() if name in wanted}))
+
+        return cls, make
+
+    def _domain(self) -> Domain:
+        return load_domain(self.config.scenario.domain, Path(self.config.folder))
+
+    def _limits(self) -> Limits:
+        limits = self.config.scenario.limits
+        executors = sum(agent.count for agent in self.config.scenario.agents.values() if agent.kind == "executor")
+        return Limits(
+            rounds=limits.rounds,
+            subtasks=limits.subtasks,
+            model_calls=limits.model_calls,
+            tool_calls=limits.tool_calls,
+            executors=max(1, executors),
+        )
+
+    def _model(self) -> ChatCompletionClient:
+        source = self.config.model
+        return JournaledModel(open_model(source, self.resources.secrets), source.name)
+
+    def _tools(self) -> Sequence[Tool]:
+        scenario = self.config.scenario
+        registry = registry_of(scenario, Path(self.config.folder))
+        rules = tuple(
+            FaultRule(tool=fault.tool, when=dict(fault.when), error=fault.error, times=fault.times)
+            for fault in scenario.faults
+        )
+        effects: dict[str, EffectClass] = {name: registry.get(name).spec.effect for name in registry.names()}
+        return registry.wrapped(lambda single: JournaledTool(single, effects[single.name]), Surroundings(Faults(rules)))
+
+    def _memories(self) -> tuple[Memory, Memory, Memory]:
+        """Knowledge, episodes and preferences."""
+        scenario = self.config.scenario
+        knowledge: Memory = ListMemory()
+        episodes: Memory = ListMemory()
+        preferences: Memory = ListMemory()
+        if self.config.memory is not None:
+            kept = open_memory(Path(self.config.memory), scenario.memory)
+            if scenario.memory.knowledge is not None:
+                knowledge = kept.knowledge(knowledge_name(scenario.memory.knowledge))
+            if scenario.memory.remember:
+                episodes, preferences = kept.episodes(scenario.traveller), kept.preferences(scenario.traveller)
+        return (
+            JournaledMemory(knowledge, "knowledge"),
+            JournaledMemory(episodes, "episodes"),
+            JournaledMemory(preferences, "preferences"),
+        )
+
+
+def _placement(scenario: Scenario, agent: schema.Agent) -> Placement:
+    said = agent.placement
+    return Placement(
+        where="local" if said.host == "local" else "cluster",
+        together=_household(scenario, agent),
+        resources=dict(said.resources),
+    )
+
+
+def _household(scenario: Scenario, agent: schema.Agent) -> str:
+    """The name of the agent at the end of the chain of `together`; empty for one that nobody lives with."""
+    name = next(name for name, found in scenario.agents.items() if found is agent)
+    while (other := scenario.agents[name].placement.together) is not None:
+        name = other
+    is_shared = any(found.placement.together == name for found in scenario.agents.values())
+    return name if is_shared else ""
+
+
+def _find(reference: str, folder: Path | None) -> Any:
+    try:
+        return load_reference(reference, folder)
+    except UsageError as error:
+        raise UsageError(str(error).replace("tool", "reference", 1)) from None
+
+
+def _recorded(ask: Ask | None) -> Ask:
+    """Asking a person as a step, so that the answer is on record."""
+
+    async def question(text: str) -> str | None:
+        async def put(_: str) -> StepResult:
+            return StepResult(await ask(text) if ask is not None else None)
+
+        recorded = await steps.perform(StepCall("question", "person", canonical({"question": text}), put))
+        return cast(str | None, recorded.value)
+
+    return question

@@ -1,0 +1,46 @@
+"""Where a run's model answers from, as a plain fact that a journal may keep, and the client that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from autogen_core.models import ChatCompletionClient
+from pydantic import BaseModel, ConfigDict
+
+
+class ModelSource(BaseModel):
+    """A model that answers; never a key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["endpoint", "recorded", "scripted"]
+    """An OpenAI-compatible server, a file of recorded answers, or a file of scripted ones."""
+    name: str
+    """The model's name as its server knows it."""
+    url: str = ""
+    """The server's address, up to and including `/v1`."""
+    file: str = ""
+    """The file of a recorded or scripted model."""
+    context_length: int = 8192
+    """The longest prompt with its answer, in tokens."""
+    timeout_s: float = 300.0
+    """How long one answer may take."""
+
+
+def open_model(source: ModelSource, secrets: Mapping[str, str]) -> ChatCompletionClient:
+    """The client of a source; the endpoint's key is `secrets["api_key"]`. Nothing is asked yet."""
+    match source.kind:
+        case "endpoint":
+            from serving.client import make_client
+
+            return make_client(source.url, source.name, secrets.get("api_key"), context_length=source.context_length)
+        case "recorded":
+            from serving.recorded import RecordedModel
+
+            return RecordedModel(Path(source.file))
+        case "scripted":
+            from serving.scripted import ScriptedModel
+
+            return ScriptedModel.of_file(Path(source.file))

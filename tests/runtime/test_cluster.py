@@ -1,0 +1,74 @@
+"""The Ray engine: the same runs as in one process, spread over actors, with the same records."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from runtime.codec import Json
+from runtime.errors import RunError, Undeliverable
+from runtime.events import MessageSent, RunFailed, StepStarted
+from runtime.replay import replay
+from runtime.sql_journal import SqliteJournal
+from tests.runtime.teams import performance
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ray_here() -> Iterator[None]:
+    import ray
+
+    untyped: Any = ray
+    untyped.init(num_cpus=2, include_dashboard=False, namespace="repertory", log_to_driver=False)
+    yield
+    untyped.shutdown()
+
+
+async def perform(journal: Path, recipient: str, data: dict[str, Json] | None = None, *, local: str = "echo") -> Json:
+    from runtime.cluster import RayEngine
+
+    return await RayEngine("auto", journal, hosts=2).perform(performance("run", recipient, data or {}, local=[local]))
+
+
+async def test_a_run_over_several_actors_answers_and_records_as_in_one_process(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    answer = cast(dict[str, Json], await perform(path, "boss", {"workers": 4}))
+    assert [found["square"] for found in cast(list[dict[str, Json]], answer["answers"])] == [0, 1, 4, 9]
+    journal = SqliteJournal(path)
+    events = await journal.events("run")
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert len([event for event in events if isinstance(event, StepStarted)]) == 6
+    replayed = await replay(journal, "run")
+    assert replayed.events == len(events)
+    await journal.close()
+
+
+async def test_agents_on_different_hosts_ask_one_another_back(tmp_path: Path) -> None:
+    assert await perform(tmp_path / "journal.db", "both") == ["right says", "left says"]
+
+
+async def test_a_local_agent_lives_in_the_process_that_drives_the_run(tmp_path: Path) -> None:
+    answer = cast(dict[str, Json], await perform(tmp_path / "journal.db", "where", local="process"))
+    assert answer["local"] == os.getpid()
+    assert answer["hosted"] != os.getpid()
+
+
+async def test_an_error_on_another_host_fails_the_run_with_its_type(tmp_path: Path) -> None:
+    with pytest.raises(Undeliverable, match="nobody"):
+        await perform(tmp_path / "journal.db", "lost")
+
+
+async def test_a_host_that_dies_ends_the_run_with_a_word_and_not_with_a_wait(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    with pytest.raises(RunError, match="actor of this run has died"):
+        await perform(path, "suicidal")
+    journal = SqliteJournal(path)
+    events = await journal.events("run")
+    await journal.close()
+    assert any(isinstance(event, MessageSent) for event in events)
+    assert not any(isinstance(event, RunFailed) for event in events), "what died can still be taken up from its record"
