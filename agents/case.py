@@ -11,7 +11,10 @@ from autogen_core.tools import ToolSchema
 from agents.domain import Conclusion, Decision, Domain
 from agents.graph import graph_faults
 from agents.limits import Limits, Purse
-from agents.messages import Amendment, Call, Failure, Finding, JsonObject, Request, Scene, Verdict
+from agents.messages import Amendment, Call, Failure, Finding, JsonObject, Request, Scene, Subtask, Verdict
+
+SUBTASKS = "subtasks"
+"""The key of the planning decision; an amendment of it asks for more subtasks."""
 
 
 @dataclass
@@ -42,6 +45,11 @@ class Case:
             facts=(*self.scene.facts, *finding.facts),
             failures=(*self.scene.failures, *_unknown(finding.failures, self.scene.failures)),
         )
+
+    def plan(self, subtasks: Sequence[Subtask]) -> None:
+        """Adds subtasks; the amendments that asked for them are heeded with that."""
+        left = tuple(amendment for amendment in self.scene.amendments if amendment.decision != SUBTASKS)
+        self.know(subtasks=(*self.scene.subtasks, *subtasks), amendments=left)
 
     def choose(self, key: str, value: JsonObject) -> None:
         """Records a decision."""

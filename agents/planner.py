@@ -16,7 +16,7 @@ from autogen_core.models import ChatCompletionClient
 from autogen_core.tools import Tool
 from pydantic import BaseModel
 
-from agents.case import Case, Draft, graph_decision
+from agents.case import SUBTASKS, Case, Draft, graph_decision
 from agents.decide import Decider
 from agents.domain import Decision, Domain
 from agents.graph import in_order
@@ -54,9 +54,6 @@ R = TypeVar("R", bound=BaseModel)
 
 PROGRESS = TopicId("progress", "default")
 """Where progress is published."""
-
-SUBTASKS = "subtasks"
-"""The amendment's decision that asks for more subtasks."""
 
 
 class Planner(Stateless):
@@ -136,7 +133,7 @@ class Planner(Stateless):
             decision = graph_decision(self._domain, case.scene, self._tools, self._limits)
             await self._progress("plan", decision.key)
             subtasks = self._domain.subtasks(await self._decide(case, decision))
-            case.know(subtasks=(*case.scene.subtasks, *subtasks))
+            case.plan(subtasks)
             await self._execute(case, subtasks)
             gaps = self._domain.gaps(case.scene)
             if not gaps:

@@ -47,7 +47,7 @@ def numeral(number: int) -> str:
 
 
 def counted(request: str, children: int) -> int | None:
-    """How many people the request counts: 一家三口, 3个人, 两大一小, 两个大人 (plus children); None when it does not."""
+    """How many people the request counts: 一家三口, 3个人, 两大一小, 两个大人 (and children); None: it does not."""
     plain = _plain(request)
     if found := _ADULTS.search(plain):
         return _count(found[1]) + (_count(found[2]) if found[2] else children)

@@ -1,0 +1,290 @@
+"""The choices that make a plan, one after the other: hotel, each day's visits, meals; and the look-ups between them.
+
+What is offered is what the tools have found and what is possible as far as is known; what is taken is the model's
+decision. An amendment reopens a choice and narrows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+from agents.domain import Decision
+from agents.messages import Amendment, Call, JsonObject, Scene
+from scenarios.travel import schemas
+from scenarios.travel.choices import DayChoice
+from scenarios.travel.facts import AttractionFact, HotelFact, RestaurantFact
+from scenarios.travel.geography import nominal_minutes
+from scenarios.travel.schedule import needed_transfers
+from scenarios.travel.view import HOTEL, MEALS, View, day_key, place_key
+from scenarios.travel.wording import brief, hotel_line, known, meal_line, short_day, sight_line
+
+SIGHTS_OFFERED, HOTELS_OFFERED, MEALS_OFFERED = 10, 6, 5
+"""How many candidates a choice offers: prompts are short."""
+NEAR_ENOUGH = 45
+"""Minutes to a restaurant from where one is."""
+
+
+def look_ups(scene: Scene) -> tuple[Call, ...]:
+    """The calls whose results the next choice or the plan needs; what is known is not asked again."""
+    view = View(scene)
+    calls = [*_sights(view), *_tickets(view)]
+    if not calls and _are_chosen(view):
+        calls = [*_restaurants(view)]
+    if not calls and MEALS in scene.choices:
+        calls = [_transfer(origin, end) for origin, end in needed_transfers(view.task, view.choices, view.facts)]
+    return tuple(calls)
+
+
+def choosing(scene: Scene) -> Decision | None:
+    """The next choice to make; None when all are made."""
+    view = View(scene)
+    if view.task.nights and HOTEL not in scene.choices and _hotels(view):
+        return _hotel(view)
+    for name, days in _unplaced(view):
+        return _place(view, name, days)
+    for day in view.dates:
+        if _is_open(view, day) and _candidates(view, day):
+            return _day(view, day)
+    if MEALS not in scene.choices and any(_offered_meals(view, day) for day in view.choices.days):
+        return _meals(view)
+    return None
+
+
+def reopen(scene: Scene, amendments: Sequence[Amendment]) -> JsonObject:
+    """The choices without those that the amendments want taken again, and without the meals of changed days."""
+    again = {one.decision for one in amendments}
+    if any(key.startswith(("day:", "place:")) for key in again):
+        again.add(MEALS)
+    return {key: value for key, value in scene.choices.items() if key not in again}
+
+
+# Look-ups
+
+
+def _sights(view: View) -> Iterator[Call]:
+    """Facts of the must-visits, their alternatives with tickets, and everything that was chosen."""
+    asked = [ticket.name for ticket in view.facts.tickets.values()]
+    names = [*view.task.must_visit, *asked, *sorted(view.visited())]
+    for name in dict.fromkeys(view.facts.canonical(name) for name in names):
+        if view.facts.attraction(name) is None:
+            yield Call(tool="attraction_lookup", arguments={"name": name})
+
+
+def _tickets(view: View) -> Iterator[Call]:
+    """Tickets of all chosen visits; when a must-visit was refused on one day, also those of its other days."""
+    wanted = [(name, day.date) for day in view.choices.days for name in day.visits]
+    refused = {ticket.name for ticket in view.facts.tickets.values() if not ticket.available}
+    must = [view.facts.canonical(name) for name in view.task.must_visit]
+    wanted += [(name, day) for name in must if name in refused for day in view.dates if view.can_visit(name, day)]
+    for name, day in dict.fromkeys(wanted):
+        if not _is_ticket_known(view, name, day):
+            yield _ticket(view, name, day)
+
+
+def _is_ticket_known(view: View, name: str, day: date) -> bool:
+    ticket = view.facts.ticket(name, day)
+    return ticket is not None and (not ticket.available or ticket.is_for(view.task.party))
+
+
+def _ticket(view: View, name: str, day: date) -> Call:
+    party = view.task.party
+    arguments: JsonObject = {
+        "name": view.facts.canonical(name),
+        "date": day.isoformat(),
+        "adults": party.adults,
+        "child_ages": [*party.children],
+    }
+    return Call(tool="ticket_availability", arguments=arguments)
+
+
+def _restaurants(view: View) -> Iterator[Call]:
+    """Restaurants near what is visited, and near the hotel."""
+    places = [name for day in view.choices.days for name in (*day.visits[:1], *day.visits[-1:])]
+    places += [view.choices.hotel] if view.choices.hotel else []
+    for place in dict.fromkeys(view.facts.canonical(place) for place in places):
+        if len(_near(view, [place])) < MEALS_OFFERED:
+            yield Call(
+                tool="restaurant_search",
+                arguments={"near": place, "cuisine": None, "max_price_cny": None, "limit": MEALS_OFFERED},
+            )
+
+
+def _transfer(origin: str, destination: str) -> Call:
+    return Call(tool="transfer_estimate", arguments={"origin": origin, "destination": destination})
+
+
+def _are_chosen(view: View) -> bool:
+    """Whether every day has its visits, as far as there is something to visit."""
+    is_waiting = any(_is_open(view, day) and _candidates(view, day) for day in view.dates)
+    return bool(view.choices.days) and not is_waiting and not list(_unplaced(view))
+
+
+# Choices
+
+
+def _hotels(view: View) -> list[HotelFact]:
+    """The hotels that may be chosen, the cheapest first; all known ones when the amendments leave none."""
+    excluded = view.excluded(HOTEL)
+    priced = [fact for fact in view.facts.hotels.values() if fact.price_cny is not None]
+    ranked = sorted(
+        priced, key=lambda fact: (fact.district != view.task.hotel_district, fact.price_cny or 0, fact.name)
+    )
+    return ([fact for fact in ranked if fact.name not in excluded] or ranked)[:HOTELS_OFFERED]
+
+
+def _hotel(view: View) -> Decision:
+    hotels = _hotels(view)
+    return Decision(
+        key=HOTEL,
+        prompt="choose_hotel",
+        values={
+            "task": brief(view.task),
+            "known": known(view),
+            "candidates": "\n".join(hotel_line(fact) for fact in hotels),
+            "amendments": view.amended(HOTEL) or "无",
+        },
+        schema=schemas.closed({"hotel": schemas.one_of([fact.name for fact in hotels])}),
+        max_tokens=60,
+    )
+
+
+def _unplaced(view: View) -> Iterator[tuple[str, list[date]]]:
+    """The visits that the amendments ask for and that have no day yet, with the days that are possible."""
+    for one in view.scene.amendments:
+        name = one.decision.partition(":")[2]
+        if one.decision.startswith("place:") and one.decision not in view.scene.choices:
+            days = [day for day in view.dates if view.can_visit(name, day) and name not in view.excluded(day_key(day))]
+            if days:
+                yield name, days
+
+
+def _place(view: View, name: str, days: Sequence[date]) -> Decision:
+    return Decision(
+        key=place_key(name),
+        prompt="choose_date",
+        values={
+            "task": brief(view.task),
+            "chosen": _chosen(view),
+            "name": name,
+            "days": "、".join(f"{day.isoformat()}({short_day(day)})" for day in days),
+            "amendments": view.amended(place_key(name)),
+        },
+        schema=schemas.closed({"date": schemas.one_of([day.isoformat() for day in days])}),
+        max_tokens=40,
+    )
+
+
+def _is_open(view: View, day: date) -> bool:
+    """Whether the day's visits are still to be chosen, or do not yet contain what an answer has put there."""
+    if day_key(day) not in view.scene.choices:
+        return True
+    visits = next((choice.visits for choice in view.choices.days if choice.date == day), ())
+    required = [name for name in view.required(day) if view.can_visit(name, day)]
+    return bool(visits) and not set(required) <= set(visits)
+
+
+def _candidates(view: View, day: date) -> list[AttractionFact]:
+    """What may be visited on the day: open, with tickets, not visited on another day; must-visits first."""
+    taken = view.visited(without=day) | view.excluded(day_key(day))
+    must = [view.facts.canonical(name) for name in view.task.must_visit]
+    stand_ins = set(view.alternatives.values())
+    sights = [fact for fact in view.facts.attractions.values() if fact.name in must or view.suits(fact)]
+    free = [fact for fact in sights if fact.name not in taken and view.can_visit(fact.name, day)]
+    ranked = sorted(free, key=lambda fact: (fact.name not in must, fact.name not in stand_ins))
+    return ranked[:SIGHTS_OFFERED]
+
+
+def _day(view: View, day: date) -> Decision:
+    candidates = _candidates(view, day)
+    names = [fact.name for fact in candidates]
+    required = [name for name in view.required(day) if name in names]
+    others = [name for name in names if name not in required]
+    most = max(view.visits_a_day, len(required))
+    more = min(most - len(required), len(others))
+    head = [schemas.one_of([name]) for name in required]
+    visits = schemas.headed(head, schemas.one_of([*others]), more, max(1, len(required)))
+    return Decision(
+        key=day_key(day),
+        prompt="choose_day",
+        values={
+            "task": brief(view.task),
+            "known": known(view),
+            "most": str(most),
+            "candidates": "\n".join(sight_line(view, fact) for fact in candidates),
+            "chosen": _chosen(view),
+            "day": short_day(day),
+            "amendments": view.amended(day_key(day), *(place_key(name) for name in required)) or "无",
+        },
+        schema=schemas.closed({"visits": visits}),
+        faults=_twice,
+        max_tokens=120,
+    )
+
+
+def _twice(answer: JsonObject) -> list[str]:
+    visits = answer["visits"]
+    names = [str(name) for name in visits] if isinstance(visits, list) else []
+    return [f"“{name}”写了两次" for name in dict.fromkeys(names) if names.count(name) > 1]
+
+
+def _chosen(view: View) -> str:
+    """The days that are chosen, for a prompt."""
+    return (
+        "；".join(f"{short_day(day.date)} {'、'.join(day.visits)}" for day in view.choices.days if day.visits) or "无"
+    )
+
+
+def _near(view: View, places: Sequence[str]) -> list[RestaurantFact]:
+    """Known restaurants in reach of one of the places, the nearest first."""
+    known_places = [fact for name in places if (fact := view.facts.place(view.facts.canonical(name))) is not None]
+    priced = [fact for fact in view.facts.restaurants.values() if fact.price_per_person_cny is not None]
+    ways = {fact.name: min((nominal_minutes(fact, place) for place in known_places), default=0) for fact in priced}
+    near = [fact for fact in priced if ways[fact.name] <= NEAR_ENOUGH]
+    return sorted(near, key=lambda fact: (ways[fact.name], fact.name))
+
+
+def _open_restaurants(view: View, choice: DayChoice, places: Sequence[str]) -> list[RestaurantFact]:
+    excluded = view.excluded(MEALS)
+    near = [fact for fact in _near(view, places) if view.can_visit(fact.name, choice.date)]
+    return ([fact for fact in near if fact.name not in excluded] or near)[:MEALS_OFFERED]
+
+
+def _offered_meals(view: View, choice: DayChoice) -> dict[str, list[RestaurantFact]]:
+    """By meal: the restaurants to choose from; lunch near the first visits, dinner near the last one or the hotel."""
+    if not choice.visits:
+        return {}
+    home = [view.choices.hotel] if view.choices.hotel else []
+    offered = {"lunch": _open_restaurants(view, choice, choice.visits[:1])}
+    if choice.date != view.dates[-1]:
+        offered["dinner"] = _open_restaurants(view, choice, home or choice.visits[-1:])
+    return {meal: facts for meal, facts in offered.items() if facts}
+
+
+def _meals(view: View) -> Decision:
+    offered = {day.date: _offered_meals(view, day) for day in view.choices.days}
+    properties = {
+        day.isoformat(): schemas.closed(
+            {meal: schemas.one_of([fact.name for fact in facts]) for meal, facts in meals.items()}
+        )
+        for day, meals in offered.items()
+        if meals
+    }
+    labels = {"lunch": "午餐", "dinner": "晚餐"}
+    lines = [
+        f"{day.isoformat()} {labels[meal]}：{meal_line(facts)}"
+        for day, meals in offered.items()
+        for meal, facts in meals.items()
+    ]
+    return Decision(
+        key=MEALS,
+        prompt="choose_meals",
+        values={
+            "task": brief(view.task),
+            "known": known(view),
+            "candidates": "\n".join(lines),
+            "amendments": view.amended(MEALS) or "无",
+        },
+        schema=schemas.closed(properties),
+        max_tokens=60 * (len(lines) + 1),
+    )
