@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -108,8 +109,23 @@ async def ask_at_terminal(question: str) -> str | None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
     say(f"\n? {plain(question)}")
-    answer = await asyncio.to_thread(sys.stdin.readline)
-    return answer.strip() or None
+    return (await _line_of(sys.stdin.fileno())).strip() or None
+
+
+async def _line_of(terminal: int) -> str:
+    """The next line that is typed. No thread waits for it, so that Ctrl-C ends the waiting at once."""
+    loop = asyncio.get_running_loop()
+    typed: asyncio.Future[bytes] = loop.create_future()
+
+    def read() -> None:
+        if not typed.done():
+            typed.set_result(os.read(terminal, 65536))
+
+    loop.add_reader(terminal, read)
+    try:
+        return (await typed).decode(errors="replace")
+    finally:
+        loop.remove_reader(terminal)
 
 
 def table_of(progress: Progress, elapsed_s: float) -> Table:

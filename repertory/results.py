@@ -33,8 +33,11 @@ def write_all(directory: Path, files: Mapping[str, str]) -> list[Path]:
     what was there before.
 
     Raises:
+        UsageError: a name is no plain file name.
         OSError: they cannot be written; no file of the directory has changed, unless renaming itself failed.
     """
+    if odd := [name for name in files if Path(name).name != name]:
+        raise UsageError(f"results: found the file name {odd[0]!r}, expected one without directories")
     directory.mkdir(parents=True, exist_ok=True)
     drafts: dict[Path, Path] = {}
     try:

@@ -1,14 +1,17 @@
 """A scenario file, its overrides and its inputs as one checked `Scenario`.
 
 Nothing is performed and nothing is written here. Every flaw is told with file, line and field, all at once. Paths in a
-scenario file are relative to the file and may not lead out of its directory; a path that a person gives on the command
-line (`--set data=DIR`) is relative to where the person stands and may lead anywhere.
+scenario file are relative to the file and may not lead out of its directory, or name a directory that ships with a
+Python package (`package:path`); a path that a person gives on the command line
+(`--set data=DIR`) is relative to where the person stands and may lead anywhere.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path as FilePath
 
 from pydantic import JsonValue, ValidationError
@@ -18,6 +21,9 @@ from scenarios.flaws import Flaw, Path, ScenarioError, dotted, flaw_of, nearest
 from scenarios.references import reference_flaws
 from scenarios.scenario import PATTERN_WORDS, Scenario, json_schema
 from scenarios.source import Source, flow, parse_source, read_source, scalar
+
+_PACKAGED = re.compile(r"(?P<package>[A-Za-z_][\w.]*):(?P<path>.+)")
+"""`package:path`, a directory that ships with a Python package."""
 
 
 @dataclass(frozen=True)
@@ -132,9 +138,12 @@ def _with_directories(scenario: Scenario, source: Source, path: FilePath) -> Sce
 
 
 def _directory(said: str, field: Path, source: Source, path: FilePath) -> FilePath | Flaw:
+    """The directory that is meant, absolute, or why there is none."""
     place = source.place_of(field)
     if place.startswith("--set"):
         directory = FilePath(said).expanduser().absolute()
+    elif found := _PACKAGED.fullmatch(said):
+        directory = _in_package(found["package"], found["path"])
     else:
         directory = (path.parent / said).resolve()
         if not directory.is_relative_to(path.parent):
@@ -144,6 +153,18 @@ def _directory(said: str, field: Path, source: Source, path: FilePath) -> FilePa
         return directory
     beside = [entry.name for entry in directory.parent.iterdir()] if directory.parent.is_dir() else []
     return Flaw(place, field, f"no directory {said!r}", f"a directory at {directory}", nearest(directory.name, beside))
+
+
+def _in_package(package: str, path: str) -> FilePath:
+    """A directory that ships with a Python package; one that cannot exist when there is no such package."""
+    try:
+        spec = find_spec(package)
+    except ModuleNotFoundError:
+        spec = None
+    roots = list(spec.submodule_search_locations or ()) if spec else []
+    root = FilePath(roots[0]) if roots else FilePath("/nowhere") / package
+    directory = (root / path).resolve()
+    return directory if directory.is_relative_to(root) else root / "outside"
 
 
 def load_text(text: str, path: FilePath) -> LoadedScenario:

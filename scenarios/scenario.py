@@ -150,7 +150,7 @@ class Memory(Part):
     """What is known before the run, and what is kept after it."""
 
     knowledge: str | None = None
-    """A directory of Markdown documents, relative to the scenario file."""
+    """A directory of Markdown documents, relative to the scenario file, or `package:path`."""
     embedder: str | None = None
     """A sentence-transformers model by name; none takes the packaged one."""
     reranker: str | None = None
@@ -226,7 +226,7 @@ class Scenario(Part):
     tools: list[Tool] = []
     """What the executors may call."""
     data: str | None = None
-    """A directory of data for the tools, relative to the scenario file."""
+    """A directory of data for the tools, relative to the scenario file, or `package:path`."""
     memory: Memory = Memory()
     """What is known before the run, and what is kept after it."""
     faults: list[Fault] = []

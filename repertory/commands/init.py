@@ -40,7 +40,21 @@ traveller: me
 
 # What the executors may call. A tool of your own is a Python function: `module:function`.
 tools:
-{tools}
+  - attraction_lookup
+  - recommend_attractions
+  - ticket_availability
+  - hotel_search
+  - restaurant_search
+  - transfer_estimate
+  - opening_calendar
+  - budget_sum
+  # - my_tools:weather      # two lines of Python in my_tools.py beside this file
+
+# What the tools know of the city, and what has been written on travelling there with children. A directory of your
+# own, relative to this file, or one that ships with a Python package.
+data: scenarios.travel:data/beijing
+memory:
+  knowledge: scenarios.travel:knowledge
 
 # Where a run stops, whatever its agents want.
 limits:
@@ -70,10 +84,8 @@ def template(file: Path) -> str:
     """The text of a new scenario that shall stand at `file`."""
     import re
 
-    from repertory.check import known_tools
     from scenarios.scenario import SCHEMA_FILE
 
     name = re.sub(r"\W+", "_", file.stem, flags=re.ASCII).strip("_")
     name = name if name[:1].isalpha() else f"scenario_{name}".rstrip("_")
-    tools = "\n".join(f"  - {tool}" for tool in known_tools())
-    return TEMPLATE.format(schema=SCHEMA_FILE, file=file.name, name=name, tools=tools)
+    return TEMPLATE.format(schema=SCHEMA_FILE, file=file.name, name=name)

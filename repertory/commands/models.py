@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from repertory.output import JsonFlag, print_json, print_line
+from repertory.output import JsonFlag, print_json, print_line, print_table
 
 app = typer.Typer(help="Models that are known by name.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -33,10 +33,24 @@ def list_models(json: JsonFlag = False) -> None:
     if json:
         print_json(rows)
         return
-    for row in rows:
-        mark = "*" if row["default"] else " "
-        size = f"{int(str(row['size_bytes'])) / 1e9:.2f} GB"
-        print_line(f"{mark} {row['name']:<28} {size:>8}  {'here' if row['here'] else '-':<5} {row['title']}")
+    print_table(
+        [
+            ("", "name", "download", "context", "license", "here", "what it is"),
+            *(
+                (
+                    "*" if model.name == catalog.default else "",
+                    model.name,
+                    f"{model.size_bytes / 1e9:.2f} GB",
+                    model.context_length,
+                    model.license,
+                    "yes" if (cache / model.name).is_dir() else "no",
+                    model.title,
+                )
+                for model in catalog.models.values()
+            ),
+        ],
+        right=(2, 3),
+    )
     print_line(f"* is the default; weights are kept in {cache}")
 
 

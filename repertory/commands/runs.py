@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from repertory.output import JsonFlag, plain, print_json, print_line
+from repertory.output import JsonFlag, plain, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,18 +93,13 @@ def _message_type(payload: object) -> str:
 
 
 def _print_runs(runs: list[RunSummary]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from repertory.records import local_time
 
-    table = Table(box=None, pad_edge=False)
-    for column in ("run", "scenario", "status", "started", "took", "events"):
-        table.add_column(column, no_wrap=True, justify="right" if column in ("took", "events") else "left")
-    for run in runs:
-        took = f"{run.last_at - run.started_at:.1f} s"
-        table.add_row(run.run, plain(run.name), run.status, local_time(run.started_at), took, str(run.events))
-    Console(soft_wrap=True).print(table, highlight=False, markup=False)
+    rows = [
+        (run.run, run.name, run.status, local_time(run.started_at), f"{run.last_at - run.started_at:.1f} s", run.events)
+        for run in runs
+    ]
+    print_table([("run", "scenario", "status", "started", "took", "events"), *rows], right=(4, 5))
 
 
 def _print_run(summary: RunSummary, progress: Progress, tree: list[DeliveryEntry]) -> None:

@@ -1,0 +1,75 @@
+"""Whether everything that a scenario names is there: its domain, agents and tools, the tools' data, the faults' tools.
+
+`validate` and `run` ask before anything is spent: what `scenarios/build.py` would refuse when the team is built is told
+here with file and line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path as FilePath
+
+from runtime.errors import UsageError
+from scenarios.build import registry_of
+from scenarios.flaws import Path, dotted
+from scenarios.load import LoadedScenario
+from scenarios.python_reference import find_python
+from scenarios.scenario import AGENT_KINDS, Fault, Scenario, Tool
+from tools.execute import Surroundings
+from tools.faults import FaultRule, Faults
+
+
+def check_scenario(loaded: LoadedScenario) -> None:
+    """Return when everything is there.
+
+    Raises:
+        UsageError: names every part that is not there or not what it has to be, each with its place.
+    """
+    if complaints := list(_complaints(loaded)):
+        raise UsageError("\n".join(complaints))
+
+
+def _complaints(loaded: LoadedScenario) -> Iterator[str]:
+    for path, part in _parts(loaded.scenario):
+        try:
+            _try(loaded.scenario, part, loaded.path.parent)
+        except UsageError as error:
+            yield f"{loaded.source.place_of(path)}: {dotted(path)}: {error}"
+
+
+Part = str | Tool | Fault | Sequence[Tool]
+"""A reference to Python, a tool, an injected fault, or several tools together."""
+
+
+def _parts(scenario: Scenario) -> Iterator[tuple[Path, Part]]:
+    """The parts that can be missing, each before those that need it."""
+    yield ("domain",), scenario.domain
+    for name, agent in scenario.agents.items():
+        if agent.kind not in AGENT_KINDS:
+            yield ("agents", name, "kind"), agent.kind
+    yield ("data",), ()
+    with suppress(UsageError):
+        registry_of(_with(scenario, ()), FilePath())
+        for index, tool in enumerate(scenario.tools):
+            yield ("tools", index), tool
+    for index, fault in enumerate(scenario.faults):
+        yield ("faults", index), fault
+
+
+def _try(scenario: Scenario, part: Part, folder: FilePath) -> None:
+    """Raises UsageError when the part is not there."""
+    match part:
+        case str():
+            find_python(part, folder)
+        case Tool():
+            registry_of(_with(scenario, [part.model_copy(update={"fallback": None})]), folder)
+        case Fault():
+            rule = FaultRule(tool=part.tool, when=dict(part.when), error=part.error, times=part.times)
+            registry_of(scenario, folder).wrapped(around=Surroundings(Faults((rule,))))
+        case _:
+            registry_of(_with(scenario, part), folder)
+
+
+def _with(scenario: Scenario, tools: Sequence[Tool]) -> Scenario:
+    return scenario.model_copy(update={"tools": list(tools)})

@@ -1,0 +1,59 @@
+"""What stands behind the step ids of a result: which tool was asked what, and what it said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from repertory.output import plain
+from runtime.codec import Json, canonical, parse
+from runtime.events import AnyEvent, Digest, StepCompleted, StepStarted
+from runtime.journal import Journal
+
+MAX_TEXT = 160
+"""How much of an answer a line shows."""
+
+Evidence = Mapping[str, tuple[str, str]]
+"""By step id: the tool's name, and its arguments and answer in a line."""
+
+
+async def evidence_of(journal: Journal, events: Sequence[AnyEvent], ids: Iterable[str]) -> Evidence:
+    """The steps with these ids, told from the journal; ids of other runs are left out."""
+    wanted = set(ids)
+    asked = {event.step: event for event in events if isinstance(event, StepStarted) and event.step in wanted}
+    answered = {event.step: event for event in events if isinstance(event, StepCompleted) and event.step in asked}
+    digests = {event.request for event in asked.values()} | {
+        event.result for event in answered.values() if event.result
+    }
+    blobs = await journal.blobs(digests)
+
+    def value(digest: Digest | None) -> Json:
+        return parse(blobs[digest]) if digest in blobs else None
+
+    return {
+        step: (event.name, _line(value(event.request), value(answered[step].result if step in answered else None)))
+        for step, event in asked.items()
+    }
+
+
+def step_ids(result: Json) -> set[str]:
+    """Every id that stands under `evidence` somewhere in a result."""
+    if isinstance(result, Mapping):
+        own = result.get("evidence")
+        found = {own} if isinstance(own, str) else set[str]()
+        if isinstance(own, list):
+            found |= {each for each in own if isinstance(each, str)}
+        return found.union(*(step_ids(value) for value in result.values()))
+    if isinstance(result, list):
+        return set[str]().union(*(step_ids(value) for value in result))
+    return set()
+
+
+def _line(request: Json, answer: Json) -> str:
+    arguments = request.get("arguments", request) if isinstance(request, Mapping) else request
+    said = answer.get("value", answer) if isinstance(answer, Mapping) else answer
+    return f"{_short(arguments)} → {_short(said)}"
+
+
+def _short(value: Json) -> str:
+    text = plain(canonical(value).decode())
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
