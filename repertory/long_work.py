@@ -44,15 +44,21 @@ def _bar() -> Generator[Report]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[amount]}"), TimeElapsedColumn())
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, int] = {}
+        task = bars.add_task("", total=None, amount="")
+        stage = ""
 
         def report(progress: Progress) -> None:
-            if progress.stage not in tasks:
-                for earlier in tasks.values():
-                    bars.update(earlier, visible=False)  # pyright: ignore[reportArgumentType]  # TaskID is an int
-                tasks[progress.stage] = bars.add_task(progress.stage, total=None, amount="")
-            task = bars.tasks[-1].id if progress.stage == list(tasks)[-1] else bars.tasks[tasks[progress.stage]].id
-            bars.update(task, completed=progress.done, total=progress.total or None, amount=_amount(progress))
+            nonlocal stage
+            if progress.stage != stage:
+                stage = progress.stage
+                bars.reset(task, total=None)
+            bars.update(
+                task,
+                description=progress.stage,
+                completed=progress.done,
+                total=progress.total or None,
+                amount=_amount(progress),
+            )
 
         yield report
 
