@@ -136,8 +136,9 @@ class AgentLoop(asyncio.AbstractEventLoop):
         self._timers.cancel(handle)
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Logs what a task threw that nobody awaited; the run goes on."""
-        log.warning("agent.unhandled", message=context.get("message"), error=repr(context.get("exception")))
+        """Logs what a task threw that nobody awaited; the run goes on. A task that a run's end cut off is no fault."""
+        if (error := context.get("exception")) is not None:
+            log.warning("agent.unhandled", message=context.get("message"), error=repr(error))
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts

@@ -135,6 +135,7 @@ class _Stage:
         self._host.keep_out(performance.secrets)
         self._host.on_broken(self._on_broken)
         self._answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._ended = asyncio.Event()
         self._seen = asyncio.Event()
 
     async def _own_team(self, _: str) -> Team:
@@ -171,9 +172,13 @@ class _Stage:
         return await self._answer
 
     async def end(self, event: RunCompleted | RunFailed) -> None:
-        """Writes the last event. A journal that cannot take it does not hide why the run failed."""
+        """Proposes the last event and waits until the run has ended, which is when nothing is left to do.
+
+        A journal that cannot take it does not hide why the run failed.
+        """
         with suppress(RepertoryError):
             await self._channel.submit(self._performance.run, [event], {})
+            await self._ended.wait()
 
     async def _pull(self) -> None:
         told = 0
@@ -186,7 +191,9 @@ class _Stage:
             self._on_broken(self._performance.run, error)
 
     async def _take(self, parcel: Parcel) -> None:
-        if parcel.to is not None:
+        if isinstance(parcel.event, RunCompleted | RunFailed):
+            self._ended.set()
+        elif parcel.to is not None:
             await self._host.feed(parcel)
         elif isinstance(parcel.event, DeliveryCompleted) and not self._answer.done():
             self._settle(parcel.event, parcel.payload)
@@ -208,6 +215,7 @@ class _Stage:
                     self._seen.set()
 
     def _on_broken(self, _: str, error: Exception) -> None:
+        self._ended.set()
         self._seen.set()
         if not self._answer.done():
             self._answer.set_exception(error)

@@ -156,7 +156,7 @@ class JournaledTool(Tool):
 
     def __init__(self, inner: Tool, effect: EffectClass) -> None:
         self._inner = inner
-        self._effect = effect
+        self._effect: EffectClass = effect
 
     @property
     def name(self) -> str:

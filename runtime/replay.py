@@ -57,6 +57,8 @@ class Replay:
         self._messages = {e.message: e for e in events if isinstance(e, MessageSent | MessagePublished)}
         self._agents = {e.delivery: e.agent for e in events if isinstance(e, DeliveryStarted)}
         self._expected = {key: event for event in events if (key := self._key(event)) is not None}
+        self._open = self._agents.keys() - {e.delivery for e in events if isinstance(e, DeliveryCompleted)}
+        self._beyond: set[AgentName] = set()
         self._divergence: DivergenceError | None = None
 
     def perform_all(self) -> Replayed:
@@ -126,14 +128,36 @@ class Replay:
     # What the cells ask
 
     def propose(self, event: AnyEvent, blobs: dict[Digest, bytes]) -> None:
-        """Compares what happens now with what was recorded; the first difference is kept."""
-        key = self._key(event)
-        recorded = self._expected.pop(key, None) if key is not None else None
-        found = "" if recorded is None else "; ".join(_differences(recorded, event))
-        if self._divergence is None and recorded is None:
-            self._divergence = DivergenceError(f"{_words(event)} happens now and was not recorded")
-        elif self._divergence is None and recorded is not None and found:
-            self._divergence = DivergenceError(f"event {recorded.seq}: {_words(recorded)}: {found}")
+        """Compares what happens now with what was recorded; the first difference is kept.
+
+        A record may end while deliveries are open. What these do last may never have been recorded; it must then be
+        the last that their agent does.
+        """
+        recorded = self._expected.pop(self._key(event) or ("", ""), None)
+        agent, delivery = self._doer(event)
+        if recorded is None and delivery in self._open:
+            self._beyond.add(agent)
+        elif recorded is None:
+            self._diverge(f"{_words(event)} happens now and was not recorded")
+        elif agent in self._beyond:
+            self._diverge(f"event {recorded.seq}: before {_words(recorded)}, {agent} now does what was not recorded")
+        elif differences := _differences(recorded, event):
+            self._diverge(f"event {recorded.seq}: {_words(recorded)}: {'; '.join(differences)}")
+
+    def _diverge(self, words: str) -> None:
+        if self._divergence is None:
+            self._divergence = DivergenceError(words)
+
+    def _doer(self, event: AnyEvent) -> tuple[AgentName, str]:
+        """The agent whose code did it, and in which delivery."""
+        match event:
+            case MessageSent() | MessagePublished() | MessageCancelled():
+                delivery = event.cause
+            case StepStarted() | DeliveryCompleted():
+                delivery = event.delivery
+            case _:
+                raise AssertionError(f"{type(event).__name__} is not an agent's doing")
+        return self._agents[delivery], delivery
 
     def perform(self, started: StepStarted, call: StepCall) -> None:
         """Performs nothing: the recorded completion comes in its place of the order."""

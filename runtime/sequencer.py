@@ -73,6 +73,7 @@ class Sequencer:
         self._busy: dict[AgentName, set[str]] = {}
         self._agents: dict[str, AgentName] = {}
         self._steps: dict[str, bool] = {}
+        self._ending: RunCompleted | None = None
         self._ended = False
 
     # What a shell asks
@@ -101,9 +102,13 @@ class Sequencer:
     def take(self, proposed: AnyEvent, *, at: float) -> list[Outgoing]:
         """Numbers a proposed event and all that follows from it; nothing when it is already known or came too late.
 
+        A proposed `RunCompleted` waits until nothing is left to do.
         `at` is the time in seconds since 1970 that all of them get.
         """
         if self._ended or self._is_known(proposed):
+            return []
+        if isinstance(proposed, RunCompleted) and not self.is_idle:
+            self._ending = proposed
             return []
         if isinstance(proposed, MessagePublished):
             recipients = self._routes.subscribers(proposed.topic, proposed.sender)
@@ -170,6 +175,8 @@ class Sequencer:
                     yield from self._starts(agent)
             case DeliveryCompleted():
                 yield from self._starts(event.agent)
+                if self._ending is not None and self.is_idle:
+                    yield self._ending
             case _:
                 return
 

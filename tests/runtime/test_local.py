@@ -14,9 +14,7 @@ from runtime.codec import Json, canonical
 from runtime.errors import DivergenceError, Undeliverable, UsageError
 from runtime.events import (
     AnyEvent,
-    DeliveryCompleted,
     DeliveryStarted,
-    MessagePublished,
     MessageSent,
     RunCompleted,
     RunFailed,
@@ -131,23 +129,44 @@ async def test_the_record_suffices_to_perform_the_run_again_without_the_world(re
     assert replayed.events == len(await journal.events("run"))
 
 
+async def copied(journal: MemoryJournal, events: list[AnyEvent]) -> MemoryJournal:
+    """A journal of these events with all blobs of another."""
+    copy = MemoryJournal()
+    await copy.append("run", await copy.claim("run"), events, journal._blobs)  # pyright: ignore[reportPrivateUsage]
+    return copy
+
+
+@pytest.mark.parametrize("recipient", ["boss", "both", "careful"])
+async def test_a_record_that_breaks_off_anywhere_still_replays_as_far_as_it_goes(recipient: str) -> None:
+    _, journal = await perform(recipient)
+    events = await journal.events("run")
+    for length in range(1, len(events)):
+        replayed = await replay(await copied(journal, events[:length]), "run")
+        assert replayed.events == length
+
+
+async def test_a_replay_stops_where_something_was_recorded_that_does_not_happen() -> None:
+    _, journal = await perform("echo")
+    events = await journal.events("run")
+    [start] = [event for event in events if isinstance(event, DeliveryStarted)]
+    extra = StepStarted(seq=4, step="s", delivery=start.delivery, kind="tool", name="ghost", request="q")
+    after = [msgspec.structs.replace(event, seq=event.seq + 1) for event in events[3:]]
+    with pytest.raises(DivergenceError, match="'ghost' was recorded and did not happen"):
+        await replay(await copied(journal, [*events[:3], extra, *after]), "run")
+
+
 async def test_a_replay_stops_at_a_tampered_result() -> None:
     _, journal = await perform("boss", {"workers": 1})
     events = await journal.events("run")
     forged = canonical("FORGED")
+    first = of_type(events, StepCompleted)[0]
     changed = [
         msgspec.structs.replace(event, result=digest(forged))
-        if isinstance(event, StepCompleted) and event == of_type(events, StepCompleted)[0]
+        if isinstance(event, StepCompleted) and event == first
         else event
         for event in events
     ]
-    copy = MemoryJournal()
-    blobs = await journal.blobs(
-        {e.result for e in events if isinstance(e, StepCompleted) and e.result}
-        | {e.payload for e in events if isinstance(e, MessageSent | MessagePublished)}
-        | {e.response for e in events if isinstance(e, DeliveryCompleted) and e.response}
-        | {events[0].spec, events[0].routes}  # type: ignore[union-attr]  # the first event is a RunStarted
-    )
-    await copy.append("run", await copy.claim("run"), changed, {**blobs, digest(forged): forged})
+    copy = await copied(journal, [])
+    await copy.append("run", 1, changed, {digest(forged): forged})
     with pytest.raises(DivergenceError, match="the end of a delivery to worker/0: response was"):
         await replay(copy, "run")

@@ -172,6 +172,15 @@ def test_nothing_follows_the_end() -> None:
     assert core.take(sent(0, A), at=0) == []
 
 
+def test_a_run_ends_when_nothing_is_left_to_do() -> None:
+    core = Sequencer(ROUTES)
+    [first] = starts(core.take(sent(0, A), at=0))
+    assert core.take(RunCompleted(result="r"), at=0) == []
+    out = core.take(completed(first), at=0)
+    assert isinstance(out[-1].event, RunCompleted)
+    assert core.has_ended
+
+
 class World:
     """Agents that do at random what agents can do, for a property test; keeps every event that came out."""
 
