@@ -34,7 +34,8 @@ $(STAMP): $(PINS) pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo 'Found $(VENV) of another Python, expected 3.11; `make clean` removes it' >&2; exit 2; }
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install -qq -r requirements/bootstrap.txt
-	@$(BIN)/uv pip sync -p $(BIN)/python requirements/$(SET).txt requirements/bootstrap.txt
+	@$(BIN)/uv pip install -p $(BIN)/python -r requirements/$(SET).txt -r requirements/bootstrap.txt \
+	  --override requirements/$(SET).overrides.txt
 	@$(BIN)/uv pip install -p $(BIN)/python --quiet --no-deps --editable .
 	@rm -f $(VENV)/installed-* && touch $@
 
@@ -70,6 +71,7 @@ lock: env ## Pin the newest versions that pyproject.toml allows
 	  echo "lock: requirements/$$set.txt"; \
 	  $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --no-annotate --custom-compile-command 'make lock' \
 	    --extra $$set --extra dev --override requirements/$$set.overrides.txt -o requirements/$$set.txt pyproject.toml; \
+	  sed -i 's/^\(torch==[0-9.]*\)+cpu$$/\1/' requirements/$$set.txt; \
 	done
 
 clean: ## Remove the environment, caches and results (models and runs in ~/.repertory stay)
