@@ -59,7 +59,7 @@ def common(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Perform one command line and leave with its exit code."""
     try:
-        app(args=None if arguments is None else list(arguments))
+        app(args=None if arguments is None else list(arguments), prog_name="repertory")
         code: int | str | None = 0
     except SystemExit as leaving:
         code = leaving.code

@@ -48,7 +48,7 @@ def test_every_command_explains_itself(command: list[str], terminal: Terminal) -
         (["rnu", "x.yaml"], "Did you mean"),
         (["run"], "Missing argument"),
         (["run", "x.yaml", "--engine", "rays"], "ray"),
-        (["run", "x.yaml", "--hosts", "0"], "0 is not in the range"),
+        (["run", "x.yaml", "--hosts", "0"], "greater than or equal to 1"),
         (["run", "x.yaml", "--modle", "m"], "--model"),
         (["run", "x.yaml"], "x.yaml: found no such file"),
         (["validate", "."], "found a directory"),
