@@ -1,6 +1,6 @@
 """A run's blackboard as its agents get it: every write and read is a step, and every value is named by its content.
 
-What an agent passes on in a message is a `Posted`: the key and the content hash. A reader asks for just that content, so
+What an agent passes on in a message is a `Posted`: key and content hash. A reader asks for just that content, so
 what it gets does not depend on who has written under the key since; and the journal, which keeps the value once under
 its hash, can put it back when the node that held it has died.
 """
