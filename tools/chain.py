@@ -46,21 +46,24 @@ class ToolChain(BaseTool[BaseModel, ToolOutcome]):
     ) -> dict[str, Any]:
         """The outcome of the first tool that answers, as plain JSON; when none does, the first tool's failure.
 
+        What a wrapper has added to an outcome (the step that it came from) stays in it.
+
         Raises:
             asyncio.CancelledError: the token was cancelled.
         """
         given: Mapping[str, Any] = args
-        failures: list[ToolOutcome] = []
+        failures: list[dict[str, Any]] = []
         for single, wrapped in zip(self._singles, self._wraps, strict=True):
             if failures:
                 given = _passed_on(self._singles[len(failures) - 1], single, given)
-            outcome = ToolOutcome.model_validate(await wrapped.run_json(given, cancellation_token, call_id))
+            answer: dict[str, Any] = dict(await wrapped.run_json(given, cancellation_token, call_id))
+            outcome = ToolOutcome.model_validate(answer)
             if outcome.status == "ok":
-                return outcome.model_dump(mode="json")
-            failures.append(outcome)
+                return answer
+            failures.append(answer)
             if not _asks_fallback(single, outcome):
                 break
-        return _told(failures).model_dump(mode="json")
+        return _told(failures)
 
     def return_value_as_string(self, value: Any) -> str:
         """What a chat model reads: the value as JSON, or the error with its code."""
@@ -79,11 +82,9 @@ def _passed_on(before: SingleTool, after: SingleTool, given: Mapping[str, Any]) 
     return fallback.arguments(given, after.args_type().model_fields)
 
 
-def _told(failures: list[ToolOutcome]) -> ToolOutcome:
+def _told(failures: list[dict[str, Any]]) -> dict[str, Any]:
     """The first tool's failure, with a word on each fallback's."""
     first, *others = failures
-    if first.error is None or not others:
-        return first
-    words = [first.error.message]
-    words += [f"the fallback {each.tool}: {each.error.message}" for each in others if each.error is not None]
-    return first.model_copy(update={"error": first.error.model_copy(update={"message": "; ".join(words)})})
+    words = [first["error"]["message"]]
+    words += [f"the fallback {each['tool']}: {each['error']['message']}" for each in others]
+    return {**first, "error": {**first["error"], "message": "; ".join(words)}}

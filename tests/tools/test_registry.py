@@ -52,7 +52,7 @@ class Recorded(BaseTool[BaseModel, ToolOutcome]):
         self, args: Mapping[str, Any], cancellation_token: CancellationToken, call_id: str | None = None
     ) -> Any:
         self._calls.append((self.name, dict(args)))
-        return await self._inner.run_json(args, cancellation_token, call_id)
+        return {**await self._inner.run_json(args, cancellation_token, call_id), "evidence": f"step-{self.name}"}
 
 
 async def call(
@@ -87,6 +87,13 @@ async def test_a_chain_of_fallbacks_goes_on_and_tells_all_failures() -> None:
     got, calls = await call(registry, "ticket", GIVEN, *down, {"tool": "facts", "error": "failed"})
     assert got.status == "failed" and got.tool == "ticket" and got.error is not None and len(calls) == 3
     assert got.error.code == "unavailable" and "the fallback facts: facts: failed" in got.error.message
+
+
+async def test_what_a_wrapper_adds_to_an_outcome_reaches_the_agent() -> None:
+    for rules, step in (([], "step-ticket"), ([{"tool": "ticket", "error": "unavailable"}], "step-calendar")):
+        around = Surroundings(parse_faults(rules))
+        public = ToolRegistry([ticket, calendar, facts]).wrapped(lambda single: Recorded(single, []), around)[0]
+        assert (await public.run_json(GIVEN, CancellationToken()))["evidence"] == step
 
 
 async def test_an_answer_about_the_world_is_final() -> None:
