@@ -35,7 +35,8 @@ def open_model(source: ModelSource, secrets: Mapping[str, str]) -> ChatCompletio
         case "endpoint":
             from serving.client import make_client
 
-            return make_client(source.url, source.name, secrets.get("api_key"), context_length=source.context_length)
+            key, length = secrets.get("api_key"), source.context_length
+            return make_client(source.url, source.name, key, context_length=length, timeout_s=source.timeout_s)
         case "recorded":
             from serving.recorded import RecordedModel
 
