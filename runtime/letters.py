@@ -38,20 +38,21 @@ class Letters:
         self.add(try_get_known_serializers_for_type(cls))
 
     def encode(self, message: Any) -> bytes:
-        """The payload of a message.
+        """The payload of a message; whoever is to get it must have registered its type.
 
         Raises:
-            UsageError: when its type was not registered and is no plain JSON.
+            UsageError: when it is no pydantic model, no dataclass and no plain JSON.
         """
         name = self._registry.type_name(message)
+        if not self._registry.is_registered(name, JSON_DATA_CONTENT_TYPE):
+            self.add_type(type(message))
         if self._registry.is_registered(name, JSON_DATA_CONTENT_TYPE):
             data = self._registry.serialize(message, type_name=name, data_content_type=JSON_DATA_CONTENT_TYPE)
             return canonical({"type": name, "data": parse(data)})
         if message is None or isinstance(message, str | int | float | bool | list | dict | tuple):
             return canonical({"type": PLAIN, "data": cast(Json, message)})
         raise UsageError(
-            f"a message of type {name!r} cannot leave its agent: no handler's signature names that type; "
-            "annotate the handler that takes or returns it"
+            f"a message of type {name!r} cannot leave its agent; expected a pydantic model, a dataclass or plain JSON"
         )
 
     def decode(self, payload: bytes) -> Any:

@@ -6,7 +6,9 @@ live. Each model, tool and memory is wrapped on the way (`runtime/journaled.py`)
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import sys
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
@@ -44,7 +46,6 @@ from scenarios.scenario import AGENT_KINDS, Scenario
 from serving.source import ModelSource, open_model
 from tools.execute import Surroundings
 from tools.faults import FaultRule, Faults
-from tools.load import load_reference
 from tools.registry import ToolRegistry
 from tools.spec import Fallback, RetryPolicy
 from tools.tool import SingleTool
@@ -266,10 +267,14 @@ def _household(scenario: Scenario, agent: schema.Agent) -> str:
 
 
 def _find(reference: str, folder: Path | None) -> Any:
+    """What `module:name` names; modules beside the scenario file are found after installed ones."""
+    module, _, name = reference.partition(":")
+    if folder is not None and str(folder) not in sys.path:
+        sys.path.append(str(folder))
     try:
-        return load_reference(reference, folder)
-    except UsageError as error:
-        raise UsageError(str(error).replace("tool", "reference", 1)) from None
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"found {reference!r}, expected module:name of a class or function: {error}") from error
 
 
 def _recorded(ask: Ask | None) -> Ask:
