@@ -1,8 +1,8 @@
 """What a blackboard holds, as canonical bytes under a content hash.
 
-JSON values, bytes and numpy arrays have one canonical form each: a line that names the kind, then the payload. The
-digest of a value is the digest of these bytes, so the journal can store `dump(value)` as a blob under the very digest
-that the blackboard answered, and `load` gives the value back. Only the blackboards need to import this module.
+JSON values have the canonical form of the journal (`runtime/codec.py`); bytes and numpy arrays follow a line that names
+them and that no JSON begins with. The digest of a value is that of these bytes, so the journal can store `dump(value)`
+as a blob under the very digest that the blackboard answered, and `load` gives the value back.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Array = NDArray[Any]
 Value: TypeAlias = "Json | bytes | Array"
 """JSON, bytes, or an array of numbers, booleans or fixed-width text."""
 
-_JSON, _BYTES, _ARRAY = b"json\n", b"bytes\n", b"array\n"
+_BYTES, _ARRAY = b"\0bytes\n", b"\0array\n"
 
 
 def digest_of(value: Value) -> Digest:
@@ -48,22 +48,19 @@ def dump(value: Value) -> bytes:
     return b"".join(_pieces(value))
 
 
-def load(canonical: bytes) -> Value:
+def load(dumped: bytes) -> Value:
     """The value whose canonical bytes these are; arrays come back read-only.
 
     Raises:
-        UsageError: the bytes are not what `dump` writes.
+        CorruptEvent: the bytes are not what `dump` writes.
     """
-    kind, payload = canonical[: canonical.find(b"\n") + 1], canonical[canonical.find(b"\n") + 1 :]
-    if kind == _JSON:
-        return parse(payload)
-    if kind == _BYTES:
-        return payload
-    if kind == _ARRAY:
-        header, _, data = payload.partition(b"\n")
+    if dumped.startswith(_BYTES):
+        return dumped.removeprefix(_BYTES)
+    if dumped.startswith(_ARRAY):
+        header, _, data = dumped.removeprefix(_ARRAY).partition(b"\n")
         shape = json.loads(header)
         return np.frombuffer(data, dtype=np.dtype(shape["dtype"])).reshape(shape["shape"])
-    raise UsageError(f"found bytes that begin with {canonical[:8]!r}, expected a value that memory.values.dump wrote")
+    return parse(dumped)
 
 
 def _pieces(value: Value) -> Iterator[bytes | memoryview]:
@@ -72,7 +69,7 @@ def _pieces(value: Value) -> Iterator[bytes | memoryview]:
     elif isinstance(value, np.ndarray):
         yield from _array_pieces(value)
     else:
-        yield from (_JSON, canonical(value))
+        yield canonical(value)
 
 
 def _array_pieces(array: Array) -> Iterator[bytes | memoryview]:

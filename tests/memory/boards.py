@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 import pytest
 
 from memory.short_term import Blackboard
 from memory.values import Value, dump, load
+from runtime.blobs import Payload
 from runtime.errors import UsageError
 
 VALUES: dict[str, Value] = {
@@ -44,7 +43,7 @@ async def name_values_by_their_content(board: Blackboard) -> None:
     same = await board.write("b", {"y": [1, 2], "x": 1})
     other = await board.write("c", {"x": 2, "y": [1, 2]})
     assert first == same != other
-    assert first == hashlib.blake2b(dump({"x": 1, "y": [1, 2]}), digest_size=16).hexdigest()
+    assert first == Payload.of({"x": 1, "y": [1, 2]}).digest
     assert await board.digests() == {"a": first, "b": same, "c": other}
 
 

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(180), pytest.mark.filterwarni
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     ray: Any = import_module("ray")
-    ray.init(num_cpus=1, include_dashboard=False, object_store_memory=200_000_000, log_to_driver=False)
+    ray.init(address="local", num_cpus=1, include_dashboard=False, object_store_memory=200_000_000, log_to_driver=False)
     yield ray
     ray.shutdown()
 

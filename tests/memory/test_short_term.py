@@ -6,7 +6,7 @@ import pytest
 
 from memory.short_term import Blackboard, DictBlackboard
 from memory.values import load
-from runtime.errors import UsageError
+from runtime.errors import CorruptEvent
 from tests.memory.boards import PROMISES, be_rebuilt_from_the_journal
 
 
@@ -28,5 +28,5 @@ async def test_a_closed_blackboard_is_empty() -> None:
 
 
 def test_bytes_that_are_no_value_are_refused() -> None:
-    with pytest.raises(UsageError, match="expected a value that"):
+    with pytest.raises(CorruptEvent, match="JSON"):
         load(b"pickle\n...")
