@@ -44,15 +44,15 @@ def normal(name: str) -> str:
 
 
 def distance(left: str, right: str, limit: float = 99.0) -> float:
-    """The edit distance; characters that look or sound alike cost 0.3, others 1. Above `limit` it may be larger."""
+    """The edit distance; characters that look or sound alike cost 0.3, others 1; `limit` + 1 when it is above it."""
     row = [float(column) for column in range(len(right) + 1)]
     for number, char in enumerate(left, start=1):
         before, row = row, [float(number)]
         for column, other in enumerate(right, start=1):
-            change = before[column - 1] + _cost(char, other)
-            row.append(min(change, before[column] + 1, row[-1] + 1))
+            cost = 0.0 if char == other else _ALIKE_COST if (char, other) in _PAIRS else 1.0
+            row.append(min(before[column - 1] + cost, before[column] + 1, row[-1] + 1))
         if min(row) > limit:
-            return min(row)
+            return limit + 1
     return row[-1]
 
 
@@ -61,12 +61,7 @@ def _alike_pairs() -> frozenset[tuple[str, str]]:
 
 
 _PAIRS = _alike_pairs()
-
-
-def _cost(char: str, other: str) -> float:
-    if char == other:
-        return 0.0
-    return _ALIKE_COST if (char, other) in _PAIRS else 1.0
+_ALIKE_TO = {one: frozenset(other for first, other in _PAIRS if first == one) for one, _ in _PAIRS}
 
 
 @dataclass(frozen=True)
@@ -138,22 +133,34 @@ class NameIndex:
         return _unique(name for key, name in same if not prefix or self._prefix(key) in ("", prefix))
 
     def _containing(self, wanted: str) -> list[str]:
+        """Places whose name or alias holds the text as half of it or more; the shortest first."""
         if len(wanted) < 2 or wanted in self._prefixes:
             return []
-        return _unique(name for key, _, name in self._known if wanted in key)
+        holding = sorted((len(key), name) for key, _, name in self._known if wanted in key)
+        is_half = bool(holding) and holding[0][0] <= 2 * len(wanted)
+        return _unique(name for _, name in holding) if is_half else []
 
     def _nearest(self, wanted: str) -> Match:
         core = self._core(wanted)
+        scores = self._scored(wanted, core)
+        ranked = sorted(scores, key=lambda name: (-scores[name][0], -scores[name][1], name))
+        if not ranked:
+            return Match(None)
+        best, second = scores[ranked[0]][0], scores[ranked[1]][0] if len(ranked) > 1 else 0.0
+        is_clear = best >= _clear(core) and best - second >= _MARGIN
+        return Match(ranked[0]) if is_clear else Match(None, tuple(ranked[:_CANDIDATES]))
+
+    def _scored(self, wanted: str, core: str) -> dict[str, tuple[float, float]]:
+        """How near each place is, for those that are near at all: its core, then its whole name, from 0 to 1."""
+        wide = frozenset(wanted).union(*(_ALIKE_TO.get(char, ()) for char in wanted))
         scores: dict[str, tuple[float, float]] = {}
         for key, other, name in self._known:
-            scores[name] = max(scores.get(name, (0.0, 0.0)), _scores(core, other, wanted, key))
-        ranked = sorted(scores.items(), key=lambda item: (-item[1][0], -item[1][1]))
-        near = [name for name, score in ranked[:_CANDIDATES] if score[0] >= _NEAR]
-        if not near:
-            return Match(None)
-        best, second = ranked[0][1], ranked[1][1] if len(ranked) > 1 else (0.0, 0.0)
-        is_clear = best[0] >= _clear(core) and best[0] - second[0] >= _MARGIN
-        return Match(near[0]) if is_clear else Match(None, tuple(near))
+            score = _score(core, other, wanted, key) if _may_be_near(wide, wanted, key) else (0.0, 0.0)
+            if score[0] >= _NEAR:
+                scores[name] = max(scores.get(name, score), score)
+            elif wanted in key:
+                scores.setdefault(name, (_NEAR, len(wanted) / len(key)))
+        return scores
 
 
 def _clear(core: str) -> float:
@@ -162,16 +169,24 @@ def _clear(core: str) -> float:
     return max(_CLEAR, 1 - (edits + 0.05) / max(len(core), 1))
 
 
-def _scores(core: str, other_core: str, wanted: str, key: str) -> tuple[float, float]:
-    """How near the cores are, then how near the whole names are; from 0 to 1."""
-    if not set(core) & set(other_core) and not any((a, b) in _PAIRS for a in core for b in other_core):
+def _may_be_near(wide: frozenset[str], wanted: str, key: str) -> bool:
+    """False when so few characters are shared that neither names nor cores can be near; spares their comparison."""
+    return sum(char in wide for char in key) >= _NEAR * min(len(wanted), len(key)) - 1
+
+
+def _score(core: str, other_core: str, wanted: str, key: str) -> tuple[float, float]:
+    """How near the cores are, then the whole names; these count in full when they differ in alike characters only."""
+    cores = _similarity(core, other_core)
+    if cores < _NEAR:
         return 0.0, 0.0
-    return _similarity(core, other_core), _similarity(wanted, key)
+    whole = distance(wanted, key)
+    names = 1 - whole / max(len(wanted), len(key))
+    return (max(cores, names) if whole < _ONE_EDIT else cores), names
 
 
 def _similarity(left: str, right: str) -> float:
     longest = max(len(left), len(right))
-    return 1 - distance(left, right) / longest if longest else 0.0
+    return 1 - distance(left, right, (1 - _NEAR) * longest) / longest if longest else 0.0
 
 
 def _unique(names: Iterable[str]) -> list[str]:
