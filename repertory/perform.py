@@ -17,6 +17,7 @@ from repertory.live import Watcher, watching
 from repertory.model_choice import Choice, choose_model
 from repertory.output import as_json, print_json, say
 from repertory.pages import pages_of, print_page
+from repertory.recording import recording_of
 from repertory.records import opened
 from repertory.settings import Settings
 from runtime import clock
@@ -55,7 +56,9 @@ async def perform(order: Order, settings: Settings) -> int:
     """
     loaded = order.loaded
     check_scenario(loaded)
-    results.prepare(order.out)
+    results.prepare(order.out, "--out")
+    if order.record is not None:
+        results.prepare(order.record.parent, "--record")
     choice = choose_model(loaded, settings)
     await learn_knowledge(loaded.scenario, settings)
     run = clock.new_id()
@@ -152,6 +155,9 @@ async def _keep(order: Order, journal: Journal, run: str, result: Json) -> None:
     steps = await evidence_of(journal, events, step_ids(result))
     pages = pages_of(order.loaded, result, steps)
     paths = results.write_all(order.out, {**pages, "result.json": as_json(result)})
+    if order.record is not None:
+        recording = await recording_of(journal, events)
+        paths += results.write_all(order.record.parent, {order.record.name: recording})
     if order.json:
         print_json(result)
     else:

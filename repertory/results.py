@@ -10,8 +10,8 @@ from pathlib import Path
 from runtime.errors import UsageError
 
 
-def prepare(directory: Path) -> None:
-    """Make sure that results can be written, before anything is spent on them.
+def prepare(directory: Path, option: str = "--out") -> None:
+    """Make sure that results can be written, before anything is spent on them; `option` says who named the directory.
 
     Raises:
         UsageError: the place is a file, or may not be written to.
@@ -21,9 +21,9 @@ def prepare(directory: Path) -> None:
         with tempfile.TemporaryFile(dir=directory):
             return
     except (FileExistsError, NotADirectoryError):
-        raise UsageError(f"--out {directory}: found a file on the way, expected a directory or nothing") from None
+        raise UsageError(f"{option} {directory}: found a file on the way, expected a directory or nothing") from None
     except OSError as error:
-        raise UsageError(f"--out {directory}: cannot be written to ({error.strerror}); choose another") from None
+        raise UsageError(f"{option} {directory}: cannot be written to ({error.strerror}); choose another") from None
 
 
 def write_all(directory: Path, files: Mapping[str, str]) -> list[Path]:

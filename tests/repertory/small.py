@@ -40,8 +40,6 @@ class Solo(RoutedAgent):
         match message.text:
             case "fail":
                 raise StepFailed("the booking office is closed")
-            case "wait":
-                await asyncio.Event().wait()
             case "ask":
                 question = Question(field="city", text="Which city?")
                 reply = await self.send_message(question, AgentId("person", "default"))
@@ -50,6 +48,8 @@ class Solo(RoutedAgent):
                 pass
         city = str(message.inputs.get("city", "北京"))
         found = await self._tools[0].run_json({"city": city}, CancellationToken())
+        if message.text == "wait":
+            await asyncio.Event().wait()
         status = "failed" if message.text == "partly" else "done"
         item = {"cost_cny": found["value"], "evidence": [found["evidence"]]}
         return Answer(result={"status": status, "plan": f"a night in {city}", "item": item})

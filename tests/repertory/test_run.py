@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,6 +63,24 @@ def test_a_run_stops_at_its_limit_of_time(terminal: Terminal) -> None:
     ended = terminal.type("run", file, "--engine", "local")
     assert ended.code == 1
     assert "took 0.2 s, which is limits.wall_s" in ended.err
+
+
+def test_ctrl_c_stops_a_run_cleanly(terminal: Terminal) -> None:
+    command = [sys.executable, "-m", "repertory", "run", str(write_scenario(Path.cwd(), "wait")), "--engine", "local"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()) as run:
+        assert run.stderr is not None
+        assert "planner: calls price" in run.stderr.readline()
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=30)
+    assert (run.returncode, out) == (130, "")
+    assert err == "repertory: stopped; what was done until here is in the journal (`repertory runs list`)\n"
+    assert files(Path("out")) == set()
+    assert json.loads(terminal.type("runs", "list", "--json").out)[0]["status"] == "interrupted"
+
+
+def environment() -> dict[str, str]:
+    """This process's environment, in which another finds our packages from any directory."""
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 @pytest.mark.parametrize(
