@@ -1,8 +1,8 @@
 """Prompts as chains of links, so that a conversation that grows costs its new messages and not all of it again.
 
-A link is the canonical JSON `{"after": <digest of the link before, or null>, "message": <digest of the message>}`; a
-prompt is named by the digest of its last link. Prompts with equal beginnings share those links and messages, whoever
-sent them. The prompt without messages is the blob `null`. The recorder of model calls writes chains, viewers read them.
+A link is the canonical JSON `{"after": <digest of the link before, or null>, "message": <the message>}`; a prompt is
+named by the digest of its last link. Prompts with equal beginnings share those links, whoever sent them. The prompt
+without messages is the blob `null`. The recorder of model calls writes chains, viewers read them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from runtime.journal import Journal
 
 class _Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     after: Digest | None
-    message: Digest
+    message: msgspec.Raw
 
 
 def chain(messages: Sequence[Json], known: Container[Digest] = frozenset()) -> tuple[Digest, dict[Digest, bytes]]:
@@ -36,9 +36,7 @@ def chain(messages: Sequence[Json], known: Container[Digest] = frozenset()) -> t
     blobs = {head.digest: head.data}
     after: Digest | None = None
     for message in messages:
-        payload = Payload.of(message)
-        head = Payload.of({"after": after, "message": payload.digest})
-        blobs[payload.digest] = payload.data
+        head = Payload.of({"after": after, "message": message})
         blobs[head.digest] = head.data
         after = head.digest
     return head.digest, {digest: data for digest, data in blobs.items() if digest not in known}
@@ -50,12 +48,11 @@ def unchain(head: Digest, get_blob: Callable[[Digest], bytes]) -> list[Json]:
     Raises:
         CorruptEvent: a blob on the way is no link.
     """
-    messages: list[Digest] = []
-    link = _link(head, get_blob(head))
-    while link is not None:
-        messages.append(link.message)
-        link = None if link.after is None else _link(link.after, get_blob(link.after))
-    return [parse(get_blob(message)) for message in reversed(messages)]
+    messages: list[Json] = []
+    after: Digest | None = head
+    while after is not None:
+        after = _follow(after, get_blob(after), messages)
+    return messages[::-1]
 
 
 async def read_chain(journal: Journal, head: Digest) -> list[Json]:
@@ -64,22 +61,22 @@ async def read_chain(journal: Journal, head: Digest) -> list[Json]:
     Raises:
         CorruptEvent: a part of it is not there, damaged or no link.
     """
-    blobs: dict[Digest, bytes] = {}
-    messages: list[Digest] = []
+    messages: list[Json] = []
     after: Digest | None = head
     while after is not None:
-        blobs[after] = await journal.blob(after)
-        link = _link(after, blobs[after])
-        messages.extend([] if link is None else [link.message])
-        after = None if link is None else link.after
-    blobs |= await journal.blobs(messages)
-    return unchain(head, blobs.__getitem__)
+        after = _follow(after, await journal.blob(after), messages)
+    return messages[::-1]
 
 
-def _link(digest: Digest, data: bytes) -> _Link | None:
+def _follow(digest: Digest, data: bytes, messages: list[Json]) -> Digest | None:
+    """Adds the link's message; the digest of the link before it."""
     try:
-        return msgspec.json.decode(data, type=_Link | None)
+        link = msgspec.json.decode(data, type=_Link | None)
     except msgspec.DecodeError as error:
         raise CorruptEvent(
             f"blob {digest} is no link of a prompt ({error}); restore the journal from a copy, or start the run again"
         ) from error
+    if link is None:
+        return None
+    messages.append(parse(bytes(link.message)))
+    return link.after

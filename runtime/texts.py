@@ -20,7 +20,7 @@ _MARK = b"\x00"
 """Begins a reference. It is in no JSON: control characters are escaped there."""
 
 _STRING = re.compile(rb'"((?:[^"\\]+|\\.)*+)"', re.DOTALL)
-_REFERENCE = re.compile(rb"\x00(.{%d})" % DIGEST_BYTES, re.DOTALL)
+_REFERENCE = re.compile(rb"\x00([0-9a-f]{%d})" % (2 * DIGEST_BYTES))
 
 
 def take_out(data: bytes) -> tuple[bytes, dict[Digest, bytes]]:
@@ -33,7 +33,7 @@ def take_out(data: bytes) -> tuple[bytes, dict[Digest, bytes]]:
             return match[0]
         name = digest(text)
         texts[name] = text
-        return b'"' + _MARK + bytes.fromhex(name) + b'"'
+        return b'"' + _MARK + name.encode() + b'"'
 
     if len(data) < LONG_BYTES or data[:1] not in (b"{", b"[", b'"') or _MARK in data:
         return data, {}
@@ -42,7 +42,7 @@ def take_out(data: bytes) -> tuple[bytes, dict[Digest, bytes]]:
 
 def references(data: bytes) -> list[Digest]:
     """The digests of the texts that were taken out."""
-    return [found.hex() for found in _REFERENCE.findall(data)]
+    return [found.decode() for found in _REFERENCE.findall(data)]
 
 
 def put_back(data: bytes, texts: Mapping[Digest, bytes]) -> bytes:
@@ -51,4 +51,4 @@ def put_back(data: bytes, texts: Mapping[Digest, bytes]) -> bytes:
     Raises:
         KeyError: a text is not among `texts`.
     """
-    return _REFERENCE.sub(lambda match: texts[match[1].hex()], data)
+    return _REFERENCE.sub(lambda match: texts[match[1].decode()], data)

