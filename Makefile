@@ -6,6 +6,8 @@ SHELL := /bin/bash
 
 PYTHON ?= python3.11
 SCENARIO ?= scenarios/travel/beijing_family.yaml
+# More options for `make run`, such as ARGS='--engine local --set limits.rounds=3'.
+ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 SET := $(shell nvidia-smi -L 2>/dev/null | grep -q '^GPU' && echo gpu || echo cpu)
@@ -40,7 +42,7 @@ $(STAMP): $(PINS) pyproject.toml
 	@rm -f $(VENV)/installed-* && touch $@
 
 run: env ## Plan the family's trip: model, Ray, vLLM and the team, then the plan
-	@$(BIN)/repertory run $(SCENARIO)
+	@$(BIN)/repertory run $(SCENARIO) $(ARGS)
 
 test: env check ## Run all checks and every test, with Ray and the real model
 	$(BIN)/pytest -m ray

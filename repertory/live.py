@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from repertory.output import plain, say
-from repertory.progress import Progress, advanced
+from repertory.progress import Progress, advanced, label
 from runtime import clock
 from runtime.events import AnyEvent, DeliveryCompleted, RunFailed, StepCompleted
 
@@ -153,7 +153,7 @@ def _line(before: Progress, after: Progress, event: AnyEvent) -> str:
             step = before.open_steps.get(event.step)
             return f"{step.agent}: {after.agents[step.agent].last}" if step and step.agent in after.agents else ""
         case DeliveryCompleted() if event.failure is not None:
-            return f"{event.agent}: failed: {event.failure.message}"
+            return f"{label(event.agent)}: failed: {event.failure.message}"
         case RunFailed():
             return f"the run failed: {event.failure.message}"
         case _:

@@ -22,7 +22,7 @@ def test_without_a_terminal_each_ended_step_is_a_line(capsys: pytest.CaptureFixt
     assert captured.err.splitlines() == [
         "    4.0 s  planner: asks the model (2.5 s)",
         "   10.0 s  executor 1: calls hotel_search (failed, 2.0 s)",
-        "   11.0 s  executor/1: failed: the booking office is closed",
+        "   11.0 s  executor 1: failed: the booking office is closed",
         "   12.0 s  the run failed: the booking office is closed",
     ]
 
