@@ -7,7 +7,9 @@ transient, an estimate of tokens that needs no network, and the switch that forb
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Literal, NoReturn, TypeVar, cast
 
 import httpx2  # what openai 3 speaks HTTP with
@@ -16,13 +18,16 @@ import structlog
 import tenacity
 from autogen_core import CancellationToken
 from autogen_core.models import (
+    AssistantMessage,
     ChatCompletionClient,
     CreateResult,
     LLMMessage,
     ModelCapabilities,  # pyright: ignore[reportDeprecated]  # an abstract property of the client wants it
+    UserMessage,
 )
 from autogen_core.tools import Tool, ToolSchema
 from autogen_ext.models.openai import BaseOpenAIChatCompletionClient
+from openai.lib._pydantic import to_strict_json_schema
 from pydantic import BaseModel
 
 from runtime.errors import UsageError
@@ -105,11 +110,11 @@ class EndpointModel(BaseOpenAIChatCompletionClient):
         ask = super().create
         return await self._persistently(
             lambda: ask(
-                messages,
+                _unnamed(messages),
                 tools=tools,
                 tool_choice=tool_choice,
-                json_output=json_output,
-                extra_create_args=extra_create_args,
+                json_output=None if isinstance(json_output, type) else json_output,
+                extra_create_args=_with_schema(extra_create_args, json_output),
                 cancellation_token=cancellation_token,
             )
         )
@@ -136,11 +141,11 @@ class EndpointModel(BaseOpenAIChatCompletionClient):
 
         async def start() -> tuple[str | CreateResult, AsyncGenerator[str | CreateResult, None]]:
             pieces = ask(
-                messages,
+                _unnamed(messages),
                 tools=tools,
                 tool_choice=tool_choice,
-                json_output=json_output,
-                extra_create_args=extra_create_args,
+                json_output=None if isinstance(json_output, type) else json_output,
+                extra_create_args=_with_schema(extra_create_args, json_output),
                 cancellation_token=cancellation_token,
                 max_consecutive_empty_chunk_tolerance=max_consecutive_empty_chunk_tolerance,
                 include_usage=include_usage,
@@ -195,9 +200,35 @@ def _connection(endpoint: Endpoint, secret: str) -> openai.AsyncOpenAI:
         timeout=httpx2.Timeout(endpoint.timeout_s, connect=min(CONNECT_TIMEOUT_S, endpoint.timeout_s)),
         max_retries=0,
         http_client=openai.DefaultAsyncHttpxClient(
-            trust_env=httpx2.URL(endpoint.url).host not in LOOPBACK_HOSTS, event_hooks={"response": [check_answer]}
+            trust_env=httpx2.URL(endpoint.url).host not in LOOPBACK_HOSTS,
+            verify=_certificates(),
+            event_hooks={"response": [check_answer]},
         ),
     )
+
+
+@lru_cache(maxsize=1)
+def _certificates() -> ssl.SSLContext:
+    """The certificates to trust, loaded once: every agent has a client, and loading takes long."""
+    return httpx2.create_ssl_context()
+
+
+def _with_schema(arguments: Mapping[str, Any], json_output: bool | type[BaseModel] | None) -> Mapping[str, Any]:
+    """The arguments with a model's schema in them: upstream's way of its own warns, and fails for streams."""
+    if not isinstance(json_output, type):
+        return arguments
+    schema = {"name": json_output.__name__, "schema": to_strict_json_schema(json_output), "strict": True}
+    return {**arguments, "response_format": {"type": "json_schema", "json_schema": schema}}
+
+
+def _unnamed(messages: Sequence[LLMMessage]) -> list[LLMMessage]:
+    """The messages without their sources: they are not sent, but upstream refuses those that are not ASCII."""
+    return [
+        message.model_copy(update={"source": "unnamed"})
+        if isinstance(message, UserMessage | AssistantMessage)
+        else message
+        for message in messages
+    ]
 
 
 def _checked_key(api_key: str | None) -> str:

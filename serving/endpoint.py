@@ -19,8 +19,13 @@ SECRET = "[secret]"
 SHOWN = 400
 """How many characters of a server's own words an error shows."""
 
-FAULTS = (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, json.JSONDecodeError)
-"""What the libraries raise when an endpoint does not answer as it should."""
+
+class NoCompletion(Exception):
+    """A server says that all is well, but what it sent is no answer of a model; for `explain` only."""
+
+
+FAULTS = (NoCompletion, openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, json.JSONDecodeError)
+"""What is raised when an endpoint does not answer as it should; the texts may hold the key."""
 
 _ADVICE = {
     400: "the request does not suit this model; where it is too long, give the model a longer context",
@@ -85,7 +90,7 @@ async def check_answer(response: httpx2.Response) -> None:
     """Lets a good answer pass, and a refusal, which the client understands; for the client's hook on responses.
 
     Raises:
-        EndpointError: the server says that all is well, but this is no answer of a model.
+        NoCompletion: the server says that all is well, but this is no answer of a model.
     """
     kind = response.headers.get("content-type", "").partition(";")[0].strip()
     if not response.is_success or kind == "text/event-stream":
@@ -96,11 +101,7 @@ async def check_answer(response: httpx2.Response) -> None:
     except (ValueError, KeyError, TypeError):
         is_answer = False
     if not is_answer:
-        raise EndpointError(
-            f"{_shown(response.request.url)}: answers with {kind or 'something'} that is no completion "
-            f"({_clipped(response.text)!r}), expected an OpenAI-compatible server; does the address end with /v1?",
-            status=response.status_code,
-        )
+        raise NoCompletion(f"{kind or 'something'} that is no completion ({_clipped(response.text)!r})")
 
 
 def _meaning(error: Exception, endpoint: Endpoint) -> tuple[int | None, str, str, bool]:
@@ -110,14 +111,16 @@ def _meaning(error: Exception, endpoint: Endpoint) -> tuple[int | None, str, str
         advice = _ADVICE.get(status, "look into the server's log")
         return status, f"answers with {status} ({_said(error)})", advice, status == 429 or status >= 500
     cause = error.__cause__ or error
+    if isinstance(error, NoCompletion):
+        return 200, f"answers with {error}", "is it OpenAI-compatible, and does the address end with /v1?", False
     if isinstance(cause, httpx2.TimeoutException) and not isinstance(cause, httpx2.ConnectTimeout):
         found = f"no answer within {endpoint.timeout_s:g} s"
         return None, found, "give the model more time (timeout_s), or the server less to do at once", False
     reason = _clipped(str(cause)) or type(cause).__name__
+    if isinstance(cause, httpx2.ReadError | httpx2.WriteError | httpx2.RemoteProtocolError):
+        return None, f"the connection broke ({reason})", "look into the server's log", True
     if isinstance(error, openai.APIConnectionError):
         return None, f"cannot be reached ({reason})", "is the server up, and is the address right?", True
-    if isinstance(error, httpx2.TransportError):
-        return None, f"the connection broke ({reason})", "look into the server's log", True
     return None, f"its answer cannot be read ({reason})", "is the server OpenAI-compatible?", False
 
 

@@ -92,9 +92,10 @@ class RecordedModel(CannedModel):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._path = path
+        self._recorded = dict(read_lines(path, RecordedCall))
         self._calls: defaultdict[str, list[RecordedCall]] = defaultdict(list)
         self._asked: Counter[str] = Counter()
-        for number, call in read_lines(path, RecordedCall):
+        for number, call in self._recorded.items():
             self._calls[_checked_digest(call, f"{path}, line {number}")].append(call)
 
     def answer(self, request: Request) -> CreateResult:
@@ -113,7 +114,9 @@ class RecordedModel(CannedModel):
         return call.result()
 
     def _complaint(self, messages: Sequence[Json], arguments: Arguments) -> str:
-        recorded = [(call.prompt, call.arguments) for calls in self._calls.values() for call in calls]
+        recorded = {
+            number: (cast(Sequence[Json], call.prompt), call.arguments) for number, call in self._recorded.items()
+        }
         return (
             f"{self._path}: no recorded answer to this request; {difference((messages, arguments), recorded)}; "
             "run the same task with the same scenario, prompts and data as when it was recorded, or record it again"
