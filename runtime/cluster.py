@@ -21,14 +21,14 @@ from ray.exceptions import RayActorError, RayTaskError
 from runtime.codec import Json, parse
 from runtime.engine import Performance, build, drive
 from runtime.errors import RunError
-from runtime.events import AnyEvent, Digest, RunStarted
-from runtime.host import Host
+from runtime.events import AnyEvent, Digest
+from runtime.host import Host, Part
 from runtime.parcels import Parcel
 from runtime.placement import HostInfo
 from runtime.routing import Routes
-from runtime.service import Channel, RunOrder, SequencerService
+from runtime.service import Channel, Past, RunOrder, SequencerService
 from runtime.sql_journal import SqliteJournal
-from runtime.team import Resources, Team, find_builder
+from runtime.team import Resources, find_builder
 
 ray: Any = untyped_ray
 """Ray's signatures are partly untyped; here is the one place that knows it."""
@@ -56,7 +56,11 @@ class SequencerActor:
         """See `Channel.watch`."""
         return await self._service.watch(run, after)
 
-    async def describe(self, run: str) -> tuple[RunStarted, bytes]:
+    async def resume(self, run: str, driver: str) -> Past:
+        """See `Channel.resume`."""
+        return await self._service.resume(run, driver)
+
+    async def describe(self, run: str) -> Past:
         """See `Channel.describe`."""
         return await self._service.describe(run)
 
@@ -85,10 +89,15 @@ class ActorChannel:
         events: list[AnyEvent] = await _answer(self._actor.watch.remote(run, after))
         return events
 
-    async def describe(self, run: str) -> tuple[RunStarted, bytes]:
+    async def resume(self, run: str, driver: str) -> Past:
+        """See `Channel.resume`."""
+        past: Past = await _answer(self._actor.resume.remote(run, driver))
+        return past
+
+    async def describe(self, run: str) -> Past:
         """See `Channel.describe`."""
-        started, spec = await _answer(self._actor.describe.remote(run))
-        return started, spec
+        past: Past = await _answer(self._actor.describe.remote(run))
+        return past
 
 
 async def _answer(reference: Any) -> Any:
@@ -114,15 +123,16 @@ class AgentHost:
     def __init__(self, name: str, sequencer: Any, secrets: Mapping[str, str]) -> None:
         self._channel: Channel = ActorChannel(sequencer)
         self._secrets = secrets
-        self._host = Host(name, self._channel.submit, self._team)
+        self._host = Host(name, self._channel.submit, self._part)
         self._host.keep_out(secrets)
 
-    async def _team(self, run: str) -> Team:
+    async def _part(self, run: str) -> Part:
         """Builds a run's team here, from what the sequencer says of the run."""
-        started, spec = await self._channel.describe(run)
-        config = parse(spec)
+        past = await self._channel.describe(run)
+        config = parse(past.spec)
         assert isinstance(config, Mapping)
-        return find_builder(started.builder)(config, Resources(run, self._secrets, None, "ray"))
+        resources = Resources(run, self._secrets, None, "ray")
+        return Part(find_builder(past.started.builder)(config, resources), past.completed)
 
     async def attend(self) -> None:
         """Takes its parcels, in order, for as long as the actor lives."""

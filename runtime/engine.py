@@ -19,7 +19,7 @@ import msgspec
 from runtime import clock, ids
 from runtime.blobs import digest
 from runtime.codec import Json, canonical, parse
-from runtime.errors import RepertoryError, RunError
+from runtime.errors import RepertoryError, RunError, UsageError
 from runtime.events import (
     AgentName,
     AnyEvent,
@@ -32,7 +32,8 @@ from runtime.events import (
     RunStarted,
 )
 from runtime.failures import describe, revive
-from runtime.host import Host
+from runtime.host import Host, Part
+from runtime.journal import Journal
 from runtime.parcels import Parcel
 from runtime.service import Channel, RunOrder
 from runtime.team import Ask, Resources, Team, TeamSpec, find_builder
@@ -58,16 +59,18 @@ class Performance:
     secrets: Mapping[str, str] = field(default_factory=dict[str, str])
     ask: Ask | None = None
     on_event: OnEvent | None = None
+    is_resumed: bool = False
+    """Whether it is taken up from its journal instead of begun (`recorded_performance`)."""
 
 
 class Engine(Protocol):
     """What `repertory run` needs: the in-process engine or the Ray engine."""
 
     async def perform(self, performance: Performance) -> Json:
-        """Performs a run from its first event to its last; returns the `data` of the answer.
+        """Performs a run to its last event, from its first or from where it was left; returns the `data` of the answer.
 
         Raises:
-            UsageError: when a run of this id exists.
+            UsageError: when a run of this id exists; a resumed one: when there is none, or it has ended.
             RunError: when the run failed; the failure is in the journal too.
         """
         ...
@@ -76,8 +79,12 @@ class Engine(Protocol):
 async def drive(performance: Performance, channel: Channel, team: Team) -> Json:
     """Performs a run over a channel, with the driver's own build of the team. See `Engine.perform`."""
     driver = f"driver:{performance.run}"
-    stage = _Stage(performance, channel, team, driver)
-    await channel.open(_order(performance, team, driver))
+    if performance.is_resumed:
+        part = Part(team, (await channel.resume(performance.run, driver)).completed)
+    else:
+        part = Part(team)
+        await channel.open(_order(performance, team, driver))
+    stage = _Stage(performance, channel, part, driver)
     async with stage.attended():
         try:
             result = await stage.first_answer()
@@ -85,7 +92,8 @@ async def drive(performance: Performance, channel: Channel, team: Team) -> Json:
             await channel.submit(performance.run, [RunInterrupted(reason="stopped by a person")], {})
             raise
         except RepertoryError as error:
-            await stage.end(RunFailed(failure=describe(error, performance.secrets.values())))
+            with suppress(RepertoryError):  # a journal that cannot take the end does not hide why the run failed
+                await stage.end(RunFailed(failure=describe(error, performance.secrets.values())))
             raise
         await stage.end(RunCompleted(result=digest(result)))
     answer = parse(result)
@@ -127,19 +135,20 @@ def versions() -> dict[str, str]:
 class _Stage:
     """The driver's host of one run, with its pulling and its watching."""
 
-    def __init__(self, performance: Performance, channel: Channel, team: Team, driver: str) -> None:
+    def __init__(self, performance: Performance, channel: Channel, part: Part, driver: str) -> None:
         self._performance = performance
         self._channel = channel
-        self._team = team
-        self._host = Host(driver, channel.submit, self._own_team)
+        self._part = part
+        self._host = Host(driver, channel.submit, self._own_part)
         self._host.keep_out(performance.secrets)
         self._host.on_broken(self._on_broken)
         self._answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._fault: Exception | None = None
         self._ended = asyncio.Event()
         self._seen = asyncio.Event()
 
-    async def _own_team(self, _: str) -> Team:
-        return self._team
+    async def _own_part(self, _: str) -> Part:
+        return self._part
 
     @asynccontextmanager
     async def attended(self) -> AsyncGenerator[None]:
@@ -158,7 +167,7 @@ class _Stage:
             await self._host.close()
 
     async def first_answer(self) -> bytes:
-        """Sends the first message and waits for the response's payload."""
+        """Sends the first message, which is taken once, and waits for the response's payload."""
         performance, body = self._performance, digest(self._performance.payload)
         first = MessageSent(
             message=ids.message_id(ids.ROOT, 0),
@@ -172,13 +181,11 @@ class _Stage:
         return await self._answer
 
     async def end(self, event: RunCompleted | RunFailed) -> None:
-        """Proposes the last event and waits until the run has ended, which is when nothing is left to do.
-
-        A journal that cannot take it does not hide why the run failed.
-        """
-        with suppress(RepertoryError):
-            await self._channel.submit(self._performance.run, [event], {})
-            await self._ended.wait()
+        """Proposes the last event and waits until the run has ended, which is when nothing is left to do."""
+        await self._channel.submit(self._performance.run, [event], {})
+        await self._ended.wait()
+        if self._fault is not None:
+            raise self._fault
 
     async def _pull(self) -> None:
         told = 0
@@ -215,10 +222,32 @@ class _Stage:
                     self._seen.set()
 
     def _on_broken(self, _: str, error: Exception) -> None:
+        self._fault = self._fault or error
         self._ended.set()
         self._seen.set()
         if not self._answer.done():
             self._answer.set_exception(error)
+
+
+async def recorded_performance(journal: Journal, run: str) -> Performance:
+    """The performance that a run was begun with, to be resumed; secrets and the person are the caller's to add.
+
+    Raises:
+        UsageError: when there is no such run, or nothing had been asked of it yet.
+    """
+    events = await journal.events(run)
+    first = next((event for event in events if isinstance(event, MessageSent) and event.cause == ids.ROOT), None)
+    if not events or not isinstance(events[0], RunStarted) or first is None:
+        raise UsageError(f"run {run!r}: nothing of it is on record that could be resumed; start it again")
+    spec = parse(await journal.blob(events[0].spec))
+    assert isinstance(spec, Mapping)
+    return Performance(
+        run,
+        TeamSpec(events[0].name, events[0].builder, spec),
+        first.recipient,
+        await journal.blob(first.payload),
+        is_resumed=True,
+    )
 
 
 def new_run_id() -> str:

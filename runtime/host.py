@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Set
 from dataclasses import dataclass, field
 
 import structlog
@@ -18,6 +18,7 @@ from runtime import clock
 from runtime.blobs import digest
 from runtime.cell import Cell
 from runtime.codec import canonical
+from runtime.errors import UncertainEffect
 from runtime.events import AgentName, AnyEvent, Digest, Failure, RunCompleted, RunFailed, StepCompleted, StepStarted
 from runtime.failures import describe
 from runtime.parcels import Parcel
@@ -46,8 +47,10 @@ class HostedRun:
         submit: Submit,
         secrets: Mapping[str, str],
         on_broken: Callable[[Exception], None],
+        completed: Set[str] = frozenset(),
     ) -> None:
         self._run = run
+        self._completed = completed
         self._loop = asyncio.get_running_loop()
         self._context = contextvars.copy_context()
         self._on_broken = on_broken
@@ -66,7 +69,21 @@ class HostedRun:
         cell = self._cells.get(parcel.to)
         if cell is None:
             cell = self._cells[parcel.to] = Cell(parcel.to, self._team.agents[parcel.to.type], self)
-        cell.release(self._with_result(parcel))
+        if parcel.is_past and isinstance(parcel.event, StepStarted):
+            self._leave_to_a_person(parcel.event)
+        else:
+            cell.release(self._with_result(parcel))
+
+    def _leave_to_a_person(self, started: StepStarted) -> None:
+        """An effect that must not happen twice had started, and nothing says whether it happened."""
+        if started.step not in self._completed:
+            failure = self.describe(
+                UncertainEffect(
+                    f"step {started.step} ({started.kind} {started.name!r}, {started.effect}) had started when its "
+                    "host went away; find out whether it happened before you do it again"
+                )
+            )
+            self._complete(started, None, b"", failure, clock.time_s())
 
     def _with_result(self, parcel: Parcel) -> Parcel:
         """Adds the result of a step that was performed here, whose bytes need not come back."""
@@ -92,7 +109,9 @@ class HostedRun:
             self._flushing = self._task(self._flush())
 
     def perform(self, started: StepStarted, call: StepCall) -> None:
-        """Performs a step in a task of the host's own loop."""
+        """Performs a step in a task of the host's own loop, unless its result is on record and comes as a parcel."""
+        if started.step in self._completed:
+            return
         self._performing[started.step] = self._task(self._perform(started, call))
 
     def drop(self, step: str) -> None:
@@ -153,13 +172,22 @@ class HostedRun:
         self.propose(completed, {digest(body): body} if is_ok else {})
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a host must have to take part in a run."""
+
+    team: Team
+    completed: Set[str] = frozenset()
+    """The steps whose results are on record from before."""
+
+
 class Host:
     """Takes parcels of many runs; see the module."""
 
-    def __init__(self, name: str, submit: Submit, team_of: Callable[[str], Awaitable[Team]]) -> None:
+    def __init__(self, name: str, submit: Submit, part_in: Callable[[str], Awaitable[Part]]) -> None:
         self.name = name
         self._submit = submit
-        self._team_of = team_of
+        self._part_in = part_in
         self._runs: dict[str, HostedRun] = {}
         self._broken: Callable[[str, Exception], None] = _log_broken
         self._secrets: Mapping[str, str] = {}
@@ -183,8 +211,10 @@ class Host:
         run.release(parcel)
 
     async def _open(self, run: str) -> HostedRun:
-        team = await self._team_of(run)
-        return HostedRun(run, team, self._submit, self._secrets, lambda error: self._broken(run, error))
+        part = await self._part_in(run)
+        return HostedRun(
+            run, part.team, self._submit, self._secrets, lambda error: self._broken(run, error), part.completed
+        )
 
     async def close_run(self, run: str) -> None:
         """Forgets a run and stops what it still performs."""

@@ -115,6 +115,12 @@ class Sequencer:
             proposed = msgspec.structs.replace(proposed, recipients=recipients)
         return [self._number(event, at) for event in self._with_consequences(proposed)]
 
+    def restore(self, event: AnyEvent) -> Outgoing:
+        """Applies an event of a journal; says for whose eyes it was."""
+        outgoing = self._addressed(event)
+        self.apply(event)
+        return outgoing
+
     def apply(self, event: AnyEvent) -> None:
         """Changes the state as the numbered event says; also how a journal's events restore it."""
         self._seq = event.seq
@@ -137,7 +143,7 @@ class Sequencer:
                 pass
 
     def resume(self, *, at: float) -> list[Outgoing]:
-        """Starts what may start after `apply` has restored a state; normally nothing is left to start."""
+        """Starts what may start after a state was restored; normally nothing is left to start."""
         started: list[Outgoing] = []
         for agent in sorted(self._mailboxes):
             started += [self._number(event, at) for event in self._starts(agent)]

@@ -25,7 +25,10 @@ from runtime.events import (
     DeliveryCompleted,
     DeliveryStarted,
     Digest,
+    RunCompleted,
+    RunFailed,
     RunStarted,
+    StepCompleted,
 )
 from runtime.journal import Journal
 from runtime.parcels import Parcel
@@ -50,6 +53,16 @@ class RunOrder(msgspec.Struct, frozen=True):
     """The host that drives it and takes its `local` agents."""
 
 
+class Past(msgspec.Struct, frozen=True):
+    """What is known of a run when a host begins to take part in it."""
+
+    started: RunStarted
+    spec: bytes
+    """The team's specification, canonical JSON."""
+    completed: frozenset[str] = frozenset()
+    """The steps whose results are on record from before; they are not performed again."""
+
+
 class Channel(Protocol):
     """How a host or a driver reaches the sequencer: `SequencerService` itself, or the actor that it runs in."""
 
@@ -58,6 +71,14 @@ class Channel(Protocol):
 
         Raises:
             UsageError: when a run of this id exists.
+        """
+        ...
+
+    async def resume(self, run: str, driver: str) -> Past:
+        """Takes up a run from its journal, with this driver; earlier owners of the run are refused from now on.
+
+        Raises:
+            UsageError: when there is no such run, or it has ended.
         """
         ...
 
@@ -77,8 +98,8 @@ class Channel(Protocol):
         """The run's durable events with a seq above `after`; waits a while for some."""
         ...
 
-    async def describe(self, run: str) -> tuple[RunStarted, bytes]:
-        """A run's first event and its team's specification."""
+    async def describe(self, run: str) -> Past:
+        """What a host must know of a run before it takes its first parcel."""
         ...
 
 
@@ -112,6 +133,7 @@ class _Run:
     grown: asyncio.Event = field(default_factory=asyncio.Event)
     homes: dict[AgentName, str] = field(default_factory=dict[AgentName, str])
     broken: Exception | None = None
+    completed: frozenset[str] = frozenset()
 
 
 class SequencerService:
@@ -134,10 +156,31 @@ class SequencerService:
         self._runs[order.run] = _Run(order, epoch, routes, Sequencer(routes))
         await self.submit(order.run, [order.started], order.blobs)
 
-    async def describe(self, run: str) -> tuple[RunStarted, bytes]:
+    async def describe(self, run: str) -> Past:
         """See `Channel.describe`."""
-        order = self._runs[run].order
-        return order.started, order.blobs[order.started.spec]
+        entry = self._runs[run]
+        return Past(entry.order.started, entry.order.blobs[entry.order.started.spec], entry.completed)
+
+    async def resume(self, run: str, driver: str) -> Past:
+        """See `Channel.resume`. What every agent has seen is handed out again, to wherever the agents live now."""
+        events = await self._journal.events(run)
+        if not events or not isinstance(events[0], RunStarted):
+            raise UsageError(f"there is no run {run!r}; `repertory runs list` shows those that there are")
+        if isinstance(events[-1], RunCompleted | RunFailed):
+            raise UsageError(f"run {run!r} has ended; nothing is left to resume")
+        epoch = await self._journal.claim(run)
+        started = events[0]
+        blobs = await self._journal.blobs({started.spec, started.routes})
+        routes = msgspec.json.decode(blobs[started.routes], type=Routes)
+        entry = _Run(RunOrder(run, started, blobs, driver), epoch, routes, Sequencer(routes))
+        entry.completed = frozenset(event.step for event in events if isinstance(event, StepCompleted))
+        entry.durable_seq = events[-1].seq
+        for event in events:
+            await self._hand_out(entry, entry.core.restore(event), is_past=True)
+        self._runs[run] = entry
+        entry.pending.outgoing += entry.core.resume(at=clock.time_s())
+        await self.submit(run, [], {})
+        return await self.describe(run)
 
     async def submit(self, run: str, events: list[AnyEvent], blobs: dict[Digest, bytes]) -> None:
         """See `Channel.submit`. What is proposed is numbered before the first wait, so calls keep their order."""
@@ -222,19 +265,21 @@ class SequencerService:
 
     # Handing out
 
-    async def _hand_out(self, entry: _Run, outgoing: Outgoing) -> None:
+    async def _hand_out(self, entry: _Run, outgoing: Outgoing, *, is_past: bool = False) -> None:
         if outgoing.to is None and not outgoing.to_driver:
             return
-        payload = await self._payload(outgoing)
-        parcel = Parcel(entry.order.run, outgoing.event, outgoing.to, outgoing.message, payload)
+        payload = await self._payload(outgoing, is_past=is_past)
+        parcel = Parcel(entry.order.run, outgoing.event, outgoing.to, outgoing.message, payload, is_past)
         self._tell(entry.order.driver if outgoing.to is None else self._home(entry, outgoing.to), parcel)
 
-    async def _payload(self, outgoing: Outgoing) -> bytes | None:
+    async def _payload(self, outgoing: Outgoing, *, is_past: bool) -> bytes | None:
         match outgoing.event:
             case DeliveryStarted() if outgoing.message is not None:
                 return await self._blob(outgoing.message.payload)
             case DeliveryCompleted(response=str() as response):
                 return await self._blob(response)
+            case StepCompleted(result=str() as result) if is_past:
+                return await self._blob(result)
             case _:
                 return None
 

@@ -68,6 +68,32 @@ async def call(
     return recorded.value
 
 
+EFFECTS: list[str] = []
+"""What has really happened outside, in order."""
+
+
+async def effect(name: str, kind: EffectClass) -> Json:
+    """A side effect that leaves its mark in `EFFECTS`."""
+
+    async def perform(_: str) -> StepResult:
+        await asyncio.sleep(0)
+        EFFECTS.append(name)
+        return StepResult(name)
+
+    return (await steps.perform(StepCall("tool", name, canonical({"effect": name}), perform, kind))).value
+
+
+async def spender(self: Scripted, data: dict[str, Json]) -> Json:
+    """Three effects that may be repeated: one after another, then two at once."""
+    first = await effect("book", "idempotent")
+    return [first, *(await asyncio.gather(effect("look", "read"), effect("write", "idempotent")))]
+
+
+async def payer(self: Scripted, data: dict[str, Json]) -> Json:
+    """An effect that must not be repeated, between two that may."""
+    return [await effect("look", "read"), await effect("pay", "irreversible"), await effect("note", "idempotent")]
+
+
 async def boss(self: Scripted, data: dict[str, Json]) -> Json:
     """Asks three workers at once, calls two tools, and reads the clock."""
     numbers = range(cast(int, data.get("workers", 3)))
@@ -181,6 +207,8 @@ HANDLERS: dict[str, Handler] = {
         where,
         process,
         suicidal,
+        spender,
+        payer,
     )
 }
 
