@@ -10,11 +10,10 @@ import structlog
 from autogen_core import MessageContext, message_handler
 from autogen_core.models import ChatCompletionClient
 
-from agents.decide import Decider
+from agents.decide import Asking, Decider
 from agents.domain import Domain
 from agents.limits import Limits
 from agents.messages import Checked, Review, Verdict
-from agents.prompts import Prompts
 from agents.resting import Stateless
 from runtime.errors import StepFailed
 
@@ -30,10 +29,10 @@ class Critic(Stateless):
         domain: Domain,
         *,
         limits: Limits | None = None,
-        prompts: Prompts | None = None,
+        asking: Asking | None = None,
     ) -> None:
         super().__init__("Criticises plans")
-        self._decider = Decider(model, prompts or Prompts(), (limits or Limits()).repair_turns)
+        self._decider = Decider(model, asking or Asking(), (limits or Limits()).repair_turns)
         self._domain = domain
 
     @message_handler

@@ -33,12 +33,26 @@ REPAIR_TEMPERATURE = 0.4
 SPEAKER = "decider"
 
 
-@dataclass
+@dataclass(frozen=True)
+class Asking:
+    """How models are asked."""
+
+    prompts: Prompts = field(default_factory=Prompts)
+    """Where the prompts come from."""
+    temperature: float = 0.0
+    """For decisions that leave it open; what is read out of a text is always read at 0."""
+    seed: int | None = 7
+    """The sampler's seed; None lets the server choose."""
+    max_tokens: int = 1024
+    """The longest answer, in tokens; a decision may allow less."""
+
+
+@dataclass(frozen=True)
 class Decider:
-    """How an agent decides: its model, the prompts, and how often an answer may be corrected."""
+    """How an agent decides: its model, how it is asked, and how often an answer may be corrected."""
 
     model: ChatCompletionClient
-    prompts: Prompts = field(default_factory=Prompts)
+    asking: Asking = field(default_factory=Asking)
     repair_turns: int = 2
 
     def dialogue(self, decision: Decision) -> Dialogue:
@@ -52,7 +66,7 @@ class Dialogue:
     def __init__(self, decider: Decider, decision: Decision) -> None:
         self._decider = decider
         self._decision = decision
-        system, user = decider.prompts.get(decision.prompt).fill(decision.values)
+        system, user = decider.asking.prompts.get(decision.prompt).fill(decision.values)
         self._turns: list[LLMMessage] = [SystemMessage(content=system), UserMessage(content=user, source=SPEAKER)]
         self._repairs_left = decider.repair_turns
         self.spent = Spent()
@@ -70,8 +84,8 @@ class Dialogue:
                 return value
             self.object_to("；".join(faults))
 
-    def object_to(self, complaint: str) -> None:
-        """Adds a repair turn that says what is wrong with the last answer.
+    def object_to(self, complaint: str, narrowed: Decision | None = None) -> None:
+        """Adds a repair turn that says what is wrong with the last answer; `narrowed` brings the schema for the next.
 
         Raises:
             StepFailed: when no repair turn is left.
@@ -82,13 +96,16 @@ class Dialogue:
                 f"the model's answer for {self._decision.key!r} stays invalid: {complaint}", "invalid_answer"
             )
         self._repairs_left -= 1
-        _, user = self._decider.prompts.get("repair").fill({"complaint": complaint})
+        self._decision = narrowed or self._decision
+        _, user = self._decider.asking.prompts.get("repair").fill({"complaint": complaint})
         self._turns.append(UserMessage(content=user, source=SPEAKER))
 
     async def _ask(self, token: CancellationToken | None) -> str:
         repairs = self._decider.repair_turns - self._repairs_left
         result = await self._decider.model.create(
-            self._turns, extra_create_args=_create_args(self._decision, repairs), cancellation_token=token
+            self._turns,
+            extra_create_args=create_args(self._decision, self._decider.asking, repairs),
+            cancellation_token=token,
         )
         self._count(result)
         text = result.content if isinstance(result.content, str) else ""
@@ -109,12 +126,13 @@ class Dialogue:
         )
 
 
-def _create_args(decision: Decision, repairs: int) -> dict[str, object]:
-    """What goes to the server beside the messages."""
+def create_args(decision: Decision, asking: Asking, repairs: int) -> dict[str, object]:
+    """What goes to the server beside the messages, for the answer after so many repair turns."""
+    temperature = asking.temperature if decision.temperature is None else decision.temperature
     schema = {"name": "answer", "schema": decision.schema, "strict": True}
     return {
         "response_format": {"type": "json_schema", "json_schema": schema},
-        "temperature": max(decision.temperature, REPAIR_TEMPERATURE) if repairs else decision.temperature,
-        "seed": decision.seed + repairs,
-        "max_tokens": decision.max_tokens,
+        "temperature": max(temperature, REPAIR_TEMPERATURE) if repairs else temperature,
+        "max_tokens": min(decision.max_tokens, asking.max_tokens),
+        **({} if asking.seed is None else {"seed": asking.seed + repairs}),
     }

@@ -50,8 +50,9 @@ class Decision:
     faults: Callable[[JsonObject], list[str]] = field(default=no_faults)
     """What is wrong with an answer that satisfies the schema, in words for the model; empty when it is right."""
     max_tokens: int = 256
-    temperature: float = 0.0
-    seed: int = 7
+    """The longest answer, in tokens."""
+    temperature: float | None = None
+    """None: as the scenario says."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class Acting(Protocol):
         ...
 
     def acting(self, scene: Scene, subtask: Subtask, tools: Sequence[ToolSchema]) -> Decision:
-        """The decision on `{"tool": …, "arguments": {…}}` among these tools."""
+        """The decision on `{"tool": …, "arguments": {…}}` among these tools; the scene's failures are calls refused."""
         ...
 
     def shortfall(self, subtask: Subtask, fact: Fact) -> Failure | None:

@@ -16,12 +16,11 @@ from autogen_core.models import ChatCompletionClient
 from autogen_core.tools import Tool
 from pydantic import TypeAdapter
 
-from agents.decide import Decider
+from agents.decide import Asking, Decider
 from agents.domain import Domain
 from agents.limits import Limits
 from agents.messages import Assignment, Call, Fact, Failure, Finding, LookUp, Spent, Subtask
 from agents.outcome import Outcome, read_outcome
-from agents.prompts import Prompts
 from agents.resting import Stateless
 from runtime.errors import StepFailed
 
@@ -40,10 +39,10 @@ class Executor(Stateless):
         tools: Sequence[Tool],
         *,
         limits: Limits | None = None,
-        prompts: Prompts | None = None,
+        asking: Asking | None = None,
     ) -> None:
         super().__init__("Carries out subtasks with tools")
-        self._decider = Decider(model, prompts or Prompts(), (limits or Limits()).repair_turns)
+        self._decider = Decider(model, asking or Asking(), (limits or Limits()).repair_turns)
         self._domain = domain
         self._tools = {tool.name: tool for tool in tools}
 
@@ -73,25 +72,26 @@ class Executor(Stateless):
 
     async def _attempt(self, assignment: Assignment, token: CancellationToken) -> Finding:
         """One decision on tool and arguments, with as many corrections as the repair turns allow."""
-        subtask = assignment.subtask
+        subtask, scene = assignment.subtask, assignment.scene
         tools = [self._tools[name].schema for name in self._domain.tools_for(subtask) if name in self._tools]
         if not tools:
             return Finding(failures=(_no_tool(subtask),))
-        dialogue = self._decider.dialogue(self._domain.acting(assignment.scene, subtask, tools))
-        calls = 0
-        last: Failure | None = None
+        dialogue = self._decider.dialogue(self._domain.acting(scene, subtask, tools))
+        refusals: list[Failure] = []
         try:
             while True:
                 call = _CALL.validate_python(await dialogue.answer(token))
                 outcome = await self._call(call, token)
-                calls += 1
                 if outcome.status != "retry":
-                    return self._finding(subtask, call, outcome, dialogue.spent.plus(Spent(tool_calls=calls)))
-                last = outcome.failure(call)
-                dialogue.object_to(last.message)
+                    spent = dialogue.spent.plus(Spent(tool_calls=len(refusals) + 1))
+                    return self._finding(subtask, call, outcome, spent)
+                refusals.append(outcome.failure(call))
+                again = scene.model_copy(update={"failures": tuple(refusals)})
+                dialogue.object_to(refusals[-1].message, self._domain.acting(again, subtask, tools))
         except StepFailed as error:
-            failure = last or Failure(tool=subtask.tool, arguments={}, code=error.code, message=str(error))
-            return Finding(failures=(failure,), spent=dialogue.spent.plus(Spent(tool_calls=calls)))
+            invalid = Failure(tool=subtask.tool, arguments={}, code=error.code, message=str(error))
+            last = refusals[-1] if refusals else invalid
+            return Finding(failures=(last,), spent=dialogue.spent.plus(Spent(tool_calls=len(refusals))))
 
     def _finding(self, subtask: Subtask, call: Call, outcome: Outcome, spent: Spent) -> Finding:
         if outcome.status == "failed":

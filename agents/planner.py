@@ -17,7 +17,7 @@ from autogen_core.tools import Tool
 from pydantic import BaseModel
 
 from agents.case import SUBTASKS, Case, Draft, graph_decision
-from agents.decide import Decider
+from agents.decide import Asking, Decider
 from agents.domain import Decision, Domain
 from agents.graph import in_order
 from agents.limits import Limits, Purse
@@ -43,7 +43,6 @@ from agents.messages import (
     Subtask,
     Verdict,
 )
-from agents.prompts import Prompts
 from agents.resting import Stateless
 from runtime import clock
 from runtime.errors import MissingInput, StepFailed
@@ -66,13 +65,13 @@ class Planner(Stateless):
         tools: Sequence[Tool] = (),
         *,
         limits: Limits | None = None,
-        prompts: Prompts | None = None,
+        asking: Asking | None = None,
     ) -> None:
         super().__init__("Plans, delegates, and composes the answer")
         self._domain = domain
         self._tools = [tool.schema for tool in tools]
         self._limits = limits or Limits()
-        self._decider = Decider(model, prompts or Prompts(), self._limits.repair_turns)
+        self._decider = Decider(model, asking or Asking(), self._limits.repair_turns)
 
     @message_handler
     async def on_request(self, message: Request, ctx: MessageContext) -> Answer:

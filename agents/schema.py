@@ -28,15 +28,25 @@ def parse(text: str) -> JsonObject | None:
 
 
 def schema_faults(value: JsonObject, schema: JsonObject) -> list[str]:
-    """What does not satisfy the schema; of the branches of an anyOf, the fault of the one that came furthest."""
+    """What does not satisfy the schema, one sentence each; empty when all does."""
     validator: Any = Draft202012Validator(schema)
     return [_sentence(_deepest(error)) for error in list(validator.iter_errors(value))[:SHOWN]]
 
 
 def _deepest(error: Any) -> Any:
+    """The fault itself; of the branches of an anyOf, one of the branch that the answer seems to mean."""
     while error.context:
-        error = max(error.context, key=lambda branch: len(branch.absolute_path))
+        branches: dict[int, list[Any]] = {}
+        for fault in error.context:
+            branches.setdefault(fault.schema_path[0], []).append(fault)
+        error = min(branches.values(), key=_strangeness)[0]
     return error
+
+
+def _strangeness(faults: list[Any]) -> tuple[int, int]:
+    """How little an answer seems to mean a branch: a wrong tag first, then the number of faults."""
+    tags = [fault for fault in faults if fault.validator == "const" or len(fault.validator_value or "") == 1]
+    return len([fault for fault in tags if fault.validator in ("const", "enum")]), len(faults)
 
 
 def _sentence(error: Any) -> str:

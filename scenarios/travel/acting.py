@@ -24,6 +24,16 @@ SISTERS: Mapping[str, tuple[str, ...]] = {
 }
 """By tool: others that can serve a subtask that was planned with it."""
 
+PRICE = "max_price_cny"
+
+FILTERS: Mapping[str, str] = {
+    "district": "城区",
+    "category": "类别",
+    "cuisine": "菜系",
+    PRICE: "价格",
+}
+"""By parameter of a search: what a subtask's alternative calls it."""
+
 Narrow = Callable[[View, Subtask, Catalogue], JsonObject]
 
 PRICE_STEPS = (0.25, 0.35, 0.5)
@@ -71,6 +81,20 @@ def _own(tool: ToolSchema) -> JsonObject:
     return parameters
 
 
+def _is_wide(view: View, subtask: Subtask, name: str) -> bool:
+    """Whether a search must not be narrowed by this filter: its alternative says so, or it found nothing with it.
+
+    The price is given up first, and the others only when that has not helped.
+    """
+    refused = [one.arguments for one in view.scene.failures if one.code == "not_found" and one.arguments.get(name)]
+    has_no_price = any(call.get(PRICE) is None for call in refused)
+    return f"不限{FILTERS[name]}" in subtask.goal or bool(refused and (name == PRICE or has_no_price))
+
+
+def _filter(view: View, subtask: Subtask, name: str, values: Sequence[JsonValue]) -> JsonObject:
+    return schemas.one_of([None] if _is_wide(view, subtask, name) else [*values])
+
+
 def _ticket(view: View, subtask: Subtask, catalogue: Catalogue) -> JsonObject:
     ages = view.task.party.children
     return schemas.closed(
@@ -98,13 +122,11 @@ def _calendar(view: View, subtask: Subtask, catalogue: Catalogue) -> JsonObject:
 
 
 def _recommend(view: View, subtask: Subtask, catalogue: Catalogue) -> JsonObject:
-    districts: list[JsonValue] = [] if "不限城区" in subtask.goal else [*catalogue.districts[:6]]
-    categories: list[JsonValue] = [] if "不限类别" in subtask.goal else [*CATEGORIES]
     return schemas.closed(
         {
             "child_age": schemas.one_of([view.task.party.youngest]),
-            "district": schemas.one_of([None, *districts]),
-            "category": schemas.one_of([None, *categories]),
+            "district": _filter(view, subtask, "district", [None, *catalogue.districts[:6]]),
+            "category": _filter(view, subtask, "category", [None, *CATEGORIES]),
             "limit": schemas.one_of([8, 10]),
         }
     )
@@ -118,8 +140,8 @@ def _hotel(view: View, subtask: Subtask, catalogue: Catalogue) -> JsonObject:
     room: list[JsonValue] = [True] if view.task.party.children else [True, None]
     return schemas.closed(
         {
-            "district": schemas.one_of([None] if "不限城区" in subtask.goal else [asked, *anywhere]),
-            "max_price_cny": schemas.one_of([None] if "不限价格" in subtask.goal else [*prices]),
+            "district": _filter(view, subtask, "district", [asked, *anywhere]),
+            PRICE: _filter(view, subtask, PRICE, prices),
             "family_room": schemas.one_of(room),
             "limit": schemas.one_of([5]),
         }
@@ -133,8 +155,8 @@ def _restaurant(view: View, subtask: Subtask, catalogue: Catalogue) -> JsonObjec
     return schemas.closed(
         {
             "near": schemas.one_of(places or [*catalogue.districts[:6]]),
-            "cuisine": schemas.one_of([None] if "不限菜系" in subtask.goal else [None, *catalogue.cuisines]),
-            "max_price_cny": schemas.one_of([None] if "不限价格" in subtask.goal else [*MEAL_PRICES]),
+            "cuisine": _filter(view, subtask, "cuisine", [None, *catalogue.cuisines]),
+            PRICE: _filter(view, subtask, PRICE, MEAL_PRICES),
             "limit": schemas.one_of([5]),
         }
     )

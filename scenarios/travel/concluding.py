@@ -16,8 +16,8 @@ UNNAMED_RUN = "run"
 
 
 def notes(view: View) -> tuple[str, ...]:
-    """What the person should know: refused tickets and what became of the visit, and what to book ahead."""
-    return (*_refusals(view), *_booking(view))
+    """What the person should know of refused tickets, and what became of the visits."""
+    return tuple(_refusals(view))
 
 
 def _refusals(view: View) -> Iterator[str]:
@@ -43,15 +43,6 @@ def _instead(view: View, name: str) -> str:
         return f"已安排在{day_name(moved[0])}。"
     other = view.facts.canonical(view.alternatives.get(name, ""))
     return f"按预案改为“{other}”。" if other in view.visited() else "行程中没有安排它。"
-
-
-def _booking(view: View) -> Iterator[str]:
-    """What the ticket office said about booking, for each visit."""
-    for choice in view.choices.days:
-        for name in choice.visits:
-            ticket = view.facts.ticket(name, choice.date)
-            if ticket is not None and ticket.available and ticket.note and ticket.evidence:
-                yield f"{name}（{choice.date.isoformat()}）：{ticket.note}"
 
 
 def result(conclusion: Conclusion) -> JsonObject:

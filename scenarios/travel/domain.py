@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 from autogen_core.tools import ToolSchema
@@ -22,7 +23,7 @@ from scenarios.travel.planning import SubtaskPlanner
 from scenarios.travel.reading import Reader
 from scenarios.travel.view import View
 from scenarios.travel.wording import brief
-from tools.travel.catalogue import load_catalogue
+from tools.travel.catalogue import Catalogue, load_catalogue
 
 DATA = Path(__file__).parent / "data" / "beijing"
 """The places that come with the scenario."""
@@ -37,7 +38,7 @@ class TravelDomain:
         Raises:
             UsageError: the directory or a row in it is not as it has to be.
         """
-        catalogue = load_catalogue(data or DATA)
+        catalogue = _catalogue(data or DATA)
         self._reader = Reader(catalogue)
         self._planner = SubtaskPlanner(catalogue)
         self._caller = Caller(catalogue)
@@ -122,3 +123,9 @@ class TravelDomain:
     def lessons(self, conclusion: Conclusion) -> tuple[str, tuple[str, ...]]:
         """See `agents.domain.Concluding`."""
         return lessons(conclusion)
+
+
+@lru_cache(maxsize=8)
+def _catalogue(data: Path) -> Catalogue:
+    """The catalogue of a directory, read once in each process."""
+    return load_catalogue(data)

@@ -20,7 +20,7 @@ JUDGEMENT = "judgement"
 GOOD, CHANGE = "可行", "要改"
 
 OBJECTION = "评审建议："
-"""How an amendment of the model's begins; it is made once, so that a judge who is never content cannot go on for ever."""
+"""How an amendment of the model begins; only one is heeded, so that a judge who is never content ends too."""
 
 
 def checks(scene: Scene, plan: JsonObject) -> tuple[Checked, ...]:

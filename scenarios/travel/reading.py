@@ -81,6 +81,7 @@ class Reader:
             schema=SCHEMA,
             faults=lambda answer: _faults(answer, request.text),
             max_tokens=300,
+            temperature=0.0,
         )
 
     def read(self, answer: JsonObject, request: Request, today: date) -> Reading:
