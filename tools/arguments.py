@@ -46,12 +46,19 @@ def prepared(spec: ToolSpec, given: Mapping[str, Any]) -> Prepared:
     repairs += more
     known, more, problem, is_unknown = _with_known_values(spec, typed)
     repairs += more
-    if problem is not None:
-        return Prepared(None, repairs, problem, is_unknown)
     args = _validated(spec, known)
+    if problem is not None:
+        return Prepared(None, repairs, _with_others(spec, problem, args), is_unknown)
     if isinstance(args, ValidationError):
         return Prepared(None, repairs, ToolRetry(_explained(spec, args)))
     return Prepared(args, repairs)
+
+
+def _with_others(spec: ToolSpec, problem: ToolRetry, args: BaseModel | ValidationError) -> ToolRetry:
+    """The problem with a word on all others, so that one correction can mend them all."""
+    if isinstance(args, BaseModel):
+        return problem
+    return ToolRetry(f"{problem.message}; {_explained(spec, args)}", problem.code)
 
 
 def _with_known_names(spec: ToolSpec, given: dict[str, JsonValue]) -> tuple[dict[str, JsonValue], list[Repair]]:

@@ -118,7 +118,9 @@ class _Call:
     async def _attempt(self) -> JsonValue | ToolRetry:
         """One try, with every error as a ToolFault."""
         self._attempts += 1
-        self._around.faults.check(self._spec.name, self._final, self._attempts)
+        rule = self._around.faults.rule_for(self._spec.name, self._final, self._attempts)
+        if rule is not None:
+            raise self._injected(rule.error)
         try:
             result = await self._with_limit()
         except RepertoryError:
@@ -135,6 +137,15 @@ class _Call:
     async def _with_limit(self) -> object:
         async with asyncio.timeout(self._spec.timeout_s):
             return await self._perform(self._args, self._ctx)
+
+    def _injected(self, code: str) -> ToolFault:
+        """The fault that a rule asks for, as if it had come by itself."""
+        words = f"{code} (a fault injected by the scenario)"
+        if code == "timeout":
+            return self._lost(code, words)
+        if code == "unavailable":
+            return TransientFault(f"{self._spec.name}: {words}")
+        return ToolFault(code, f"{self._spec.name}: {words}")
 
     def _lost(self, code: str, message: str) -> ToolFault:
         """The fault for a call of which nobody knows whether it happened: transient where that does not matter."""

@@ -16,7 +16,6 @@ from pydantic_core import to_jsonable_python
 
 from runtime.errors import UsageError
 from tools.coerce import coerced
-from tools.errors import ToolFault, TransientFault
 from tools.outcome import GENERAL_CODES
 from tools.spec import ToolSpec
 
@@ -47,18 +46,9 @@ class Faults:
 
     rules: tuple[FaultRule, ...] = ()
 
-    def check(self, tool: str, args: Mapping[str, JsonValue], attempt: int) -> None:
-        """Raises the fault that a rule asks for; returns when none does.
-
-        Raises:
-            ToolFault: with the rule's code; TransientFault for "unavailable" and "timeout".
-        """
-        for rule in self.rules:
-            if rule.matches(tool, args, attempt):
-                message = f"{tool}: {rule.error} (a fault injected by the scenario)"
-                if rule.error in ("unavailable", "timeout"):
-                    raise TransientFault(message, code=rule.error)
-                raise ToolFault(rule.error, message)
+    def rule_for(self, tool: str, args: Mapping[str, JsonValue], attempt: int) -> FaultRule | None:
+        """The rule by which attempt number `attempt` (from 1) of this call fails; None when it does not."""
+        return next((rule for rule in self.rules if rule.matches(tool, args, attempt)), None)
 
     def resolved(self, specs: Mapping[str, ToolSpec]) -> Faults:
         """The same rules with their values in the tools' own terms (故宫 → 故宫博物院, dates as ISO text).

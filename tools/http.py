@@ -9,8 +9,10 @@ nowhere else.
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Any
 
 import httpx
@@ -84,6 +86,11 @@ class _Asker:
     def __init__(self, access: HttpAccess, origins: frozenset[str]) -> None:
         self._access, self._origins = access, origins
 
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """Made once: reading the certificates takes long."""
+        return httpx.create_ssl_context()
+
     async def http_get(
         self,
         url: Url,
@@ -129,7 +136,7 @@ class _Asker:
         self, method: str, url: httpx.URL, headers: dict[str, str], content: dict[str, Any]
     ) -> HttpAnswer | ToolRetry:
         async with (
-            httpx.AsyncClient(timeout=self._access.timeout_s) as client,
+            httpx.AsyncClient(timeout=self._access.timeout_s, verify=self._tls) as client,
             client.stream(method, url, headers=headers, **content) as response,
         ):
             body = await self._body(response)

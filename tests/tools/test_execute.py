@@ -147,6 +147,15 @@ async def test_an_ambiguous_value_is_sent_back_with_candidates() -> None:
     assert "天坛, 地坛" in got.error.message
 
 
+async def test_all_wrong_arguments_are_told_at_once() -> None:
+    @tool(effect="read", repairers={"name": known})
+    async def ticket(name: str, day: date) -> str:
+        return name
+
+    got = await outcome(ticket, name="日坛", day="soon")
+    assert got.error is not None and "天坛, 地坛" in got.error.message and 'day: found "soon"' in got.error.message
+
+
 async def test_a_value_unlike_anything_known_fails() -> None:
     got = await outcome(lookup, name="埃菲尔铁塔")
     assert got.status == "failed" and got.error is not None and got.error.code == "not_found"
@@ -308,3 +317,14 @@ async def test_a_transient_fault_rule_fails_the_first_attempts_of_each_call() ->
         got = await outcome(single, name="故宫")
         assert got.status == "ok" and got.attempts == 3
     assert waits.seconds == [1, 2, 1, 2]
+
+
+async def test_an_injected_timeout_of_an_irreversible_tool_is_not_tried_again() -> None:
+    @tool
+    async def book() -> None:
+        raise AssertionError("the rule comes first")
+
+    rules = parse_faults([{"tool": "book", "error": "timeout"}])
+    got = await outcome(book.within(Surroundings(rules)))
+    assert got.attempts == 1 and got.error is not None and got.error.code == "timeout"
+    assert "injected" in got.error.message
