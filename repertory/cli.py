@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from repertory.commands import init, models, run, runs, serve, validate
+from repertory.commands import init, models, replay, resume, run, runs, serve, validate
 from repertory.settings import read_settings
 
 app = typer.Typer(
@@ -26,6 +26,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("run")(run.run)
+app.command("resume")(resume.resume)
+app.command("replay")(replay.replay)
 app.command("validate")(validate.validate)
 app.command("init")(init.init)
 app.add_typer(runs.app, name="runs")

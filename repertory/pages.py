@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from repertory.evidence import Evidence
 from repertory.output import plain, print_json, print_line
 from runtime.codec import Json
 from scenarios.build import load_domain
-from scenarios.load import LoadedScenario
 
 PLAN = "plan.md"
 """The page that is shown at the terminal."""
@@ -25,9 +25,9 @@ class HasPages(Protocol):
         ...
 
 
-def pages_of(loaded: LoadedScenario, result: Json, steps: Evidence) -> Mapping[str, str]:
-    """The pages of a result; none where the domain has none."""
-    domain: object = load_domain(loaded.scenario.domain, loaded.path.parent)
+def pages_of(domain_reference: str, folder: Path, result: Json, steps: Evidence) -> Mapping[str, str]:
+    """The pages of a result as its domain shows it; none where the domain has none."""
+    domain: object = load_domain(domain_reference, folder)
     return domain.pages(result, steps) if isinstance(domain, HasPages) else {}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,17 +12,18 @@ from agents.messages import Request
 from memory.ingest import ingest
 from repertory import results
 from repertory.check import check_scenario
+from repertory.deployment import ServeOrder, served
 from repertory.evidence import evidence_of, step_ids
-from repertory.live import Watcher, watching
+from repertory.live import watching
 from repertory.model_choice import Choice, choose_model
 from repertory.output import as_json, print_json, say
 from repertory.pages import pages_of, print_page
 from repertory.recording import recording_of
-from repertory.records import opened
+from repertory.records import chosen, opened
 from repertory.settings import Settings
 from runtime import clock
 from runtime.codec import Json
-from runtime.engine import Engine, Performance
+from runtime.engine import Engine, Performance, recorded_performance
 from runtime.errors import BudgetExceeded, RunError
 from runtime.events import AgentName
 from runtime.journal import Journal
@@ -33,18 +34,35 @@ from scenarios.scenario import AGENT_KINDS, Scenario
 
 
 @dataclass(frozen=True)
-class Order:
+class Resumption:
+    """How a person wants a run performed."""
+
+    engine: Literal["ray", "local"]
+    out: Path | None
+    """The directory of the results; none: `out/` and the scenario's name."""
+    hosts: int = 3
+    """How many Ray actors host the agents."""
+    json: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order(Resumption):
     """What a person asked for."""
 
     loaded: LoadedScenario
-    engine: Literal["ray", "local"]
     out: Path
     """The directory of the results."""
-    hosts: int = 3
-    """How many Ray actors host the agents."""
     record: Path | None = None
     """Where to keep the model's answers."""
-    json: bool = False
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a run is performed for: its scenario, where that lies, and what is to become of the result."""
+
+    scenario: Scenario
+    folder: Path
+    order: Resumption
 
 
 async def perform(order: Order, settings: Settings) -> int:
@@ -61,10 +79,35 @@ async def perform(order: Order, settings: Settings) -> int:
         results.prepare(order.record.parent, "--record")
     choice = choose_model(loaded, settings)
     await learn_knowledge(loaded.scenario, settings)
-    run = clock.new_id()
+    performance = _performance(loaded, settings, choice, clock.new_id())
+    stage = Stage(loaded.scenario, loaded.path.parent, order)
     async with opened(settings.journal) as journal:
-        result = await _result(order, settings, choice, journal, run)
-        await _keep(order, journal, run, result)
+        return await _play(stage, performance, settings, journal)
+
+
+async def resume(name: str, order: Resumption, settings: Settings) -> int:
+    """Go on with a run that did not end, and return the exit code as `perform` does.
+
+    Raises:
+        UsageError: there is no such run, it has ended, or its results cannot be written.
+        RunError: it failed; the journal says how.
+    """
+    async with opened(settings.journal) as journal:
+        recorded = await recorded_performance(journal, chosen(await journal.runs(), name).run)
+        config = TeamConfig.model_validate(recorded.spec.config, strict=False)
+        scenario = config.scenario
+        out = order.out or Path("out") / scenario.name
+        results.prepare(out, "--out")
+        if config.model.kind == "endpoint" and scenario.model.endpoint is None:
+            served(ServeOrder(model=config.model.name), settings)
+        secrets = settings.secrets if scenario.model.endpoint is not None else {}
+        stage = Stage(scenario, Path(config.folder), replace(order, out=out))
+        return await _play(stage, replace(recorded, secrets=secrets), settings, journal)
+
+
+async def _play(stage: Stage, performance: Performance, settings: Settings, journal: Journal) -> int:
+    result = await _result(stage, performance, settings, journal)
+    await _keep(stage, journal, performance.run, result)
     is_done = not isinstance(result, Mapping) or result.get("status", "done") == "done"
     return 0 if is_done else 1
 
@@ -83,18 +126,18 @@ async def learn_knowledge(scenario: Scenario, settings: Settings) -> None:
     await ingest(knowledge, Path(folder), progress=tell)
 
 
-async def _result(order: Order, settings: Settings, choice: Choice, journal: Journal, run: str) -> Json:
+async def _result(stage: Stage, performance: Performance, settings: Settings, journal: Journal) -> Json:
     """Performs the run under its limit of time."""
-    limit_s = order.loaded.scenario.limits.wall_s
+    limit_s, run = stage.scenario.limits.wall_s, performance.run
     try:
-        with watching(order.json) as watcher:
-            performance = _performance(order, settings, choice, run, watcher)
+        with watching(stage.order.json) as watcher:
+            watched = replace(performance, ask=watcher.ask, on_event=watcher.on_event)
             async with asyncio.timeout(limit_s):
-                return _inner(await _engine(order, settings, journal).perform(performance))
+                return _inner(await _engine(stage.order, settings, journal).perform(watched))
     except TimeoutError:
         raise BudgetExceeded(f"run {run}: took {limit_s:g} s, which is limits.wall_s; raise it to go on") from None
     except RunError as error:
-        if order.json:
+        if stage.order.json:
             print_json({"run": run, "status": "failed", "error": str(error)})
         say(f"run {run} failed; `repertory runs show {run[:8]}` tells how far it came")
         raise
@@ -105,11 +148,11 @@ def _inner(answer: Json) -> Json:
     return answer["result"] if isinstance(answer, Mapping) and set(answer) == {"result"} else answer
 
 
-def _performance(order: Order, settings: Settings, choice: Choice, run: str, watcher: Watcher) -> Performance:
-    scenario = order.loaded.scenario
+def _performance(loaded: LoadedScenario, settings: Settings, choice: Choice, run: str) -> Performance:
+    scenario = loaded.scenario
     config = TeamConfig(
         scenario=scenario,
-        folder=str(order.loaded.path.parent),
+        folder=str(loaded.path.parent),
         model=choice.source,
         memory=str(settings.memory) if scenario.memory.remember or scenario.memory.knowledge else None,
     )
@@ -119,8 +162,6 @@ def _performance(order: Order, settings: Settings, choice: Choice, run: str, wat
         recipient=first_recipient(scenario),
         payload=first_message(scenario),
         secrets=choice.secrets,
-        ask=watcher.ask,
-        on_event=watcher.on_event,
     )
 
 
@@ -137,7 +178,7 @@ def first_message(scenario: Scenario) -> bytes:
     return letters.encode(Request(text=scenario.request.strip(), inputs=scenario.inputs))
 
 
-def _engine(order: Order, settings: Settings, journal: Journal) -> Engine:
+def _engine(order: Resumption, settings: Settings, journal: Journal) -> Engine:
     if order.engine == "local":
         from runtime.local import LocalEngine
 
@@ -149,13 +190,14 @@ def _engine(order: Order, settings: Settings, journal: Journal) -> Engine:
     return RayEngine(ray.address, settings.journal, hosts=order.hosts)
 
 
-async def _keep(order: Order, journal: Journal, run: str, result: Json) -> None:
+async def _keep(stage: Stage, journal: Journal, run: str, result: Json) -> None:
     """Writes the result and its pages, and shows the plan."""
+    order, out = stage.order, stage.order.out or Path("out")
     events = await journal.events(run)
     steps = await evidence_of(journal, events, step_ids(result))
-    pages = pages_of(order.loaded, result, steps)
-    paths = results.write_all(order.out, {**pages, "result.json": as_json(result)})
-    if order.record is not None:
+    pages = pages_of(stage.scenario.domain, stage.folder, result, steps)
+    paths = results.write_all(out, {**pages, "result.json": as_json(result)})
+    if isinstance(order, Order) and order.record is not None:
         recording = await recording_of(journal, events)
         paths += results.write_all(order.record.parent, {order.record.name: recording})
     if order.json:

@@ -142,7 +142,7 @@ def _changed(tool: SingleTool, entry: schema.Tool, listed: Set[str]) -> SingleTo
     if entry.retries is not None:
         changes["retry"] = RetryPolicy(entry.retries)
     own = tool.spec.fallback
-    if entry.fallback is not None:
+    if entry.fallback is not None and (own is None or own.tool != entry.fallback):
         changes["fallback"] = Fallback(entry.fallback)
     elif own is not None and own.tool not in listed:
         changes["fallback"] = None
