@@ -23,22 +23,22 @@ def test_an_edit_changes_the_chunks_of_its_section_only() -> None:
     assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, True]
 
 
-def test_a_long_section_is_cut_at_paragraphs_then_at_sentences() -> None:
-    paragraph = "这里有一句话。" * 10
-    chunks = chunk_markdown(f"# 题\n\n{paragraph}\n\n短段。\n\n{paragraph}", limit=50)
-    assert all(length(chunk.text) <= 50 for chunk in chunks)
-    assert all(chunk.text.endswith("。") for chunk in chunks)
-    assert (
-        "".join(chunk.text for chunk in chunks).replace("\n", "")
-        == "短段。".join(["这里有一句话。" * 7 + "这里有一句话。" * 3] * 2)
-        or len(chunks) > 2
-    )
+def test_a_long_section_is_cut_at_sentence_ends_and_packed_again() -> None:
+    sentences = [f"第{number}句说明开放时间。" for number in "一二三四五六七八九十"]
+    chunks = chunk_markdown(f"# 题\n\n{''.join(sentences)}\n\n短段。", limit=50)
+    assert [length(chunk.text) for chunk in chunks] == [47, 49]
+    assert [chunk.text for chunk in chunks] == ["".join(sentences[:5]), "".join(sentences[5:]) + "\n\n短段。"]
 
 
 def test_english_is_cut_at_sentence_ends_too() -> None:
-    chunks = chunk_markdown("The gate opens at half past eight. " * 20, limit=60)
-    assert len(chunks) == 1 or all(chunk.text.endswith(".") for chunk in chunks)
-    assert all(length(chunk.text) <= 60 for chunk in chunks)
+    sentences = [f"Gate {number} opens at half past eight." for number in range(10)]
+    chunks = chunk_markdown(" ".join(sentences), limit=40)
+    assert " ".join(chunk.text for chunk in chunks) == " ".join(sentences)
+    assert all(chunk.text.endswith(".") and length(chunk.text) <= 40 for chunk in chunks)
+
+
+def test_a_sentence_over_the_limit_is_cut_inside() -> None:
+    assert [chunk.text for chunk in chunk_markdown("长" * 70, limit=30)] == ["长" * 30, "长" * 10]
 
 
 def test_a_heading_inside_a_code_block_is_no_heading() -> None:
