@@ -63,9 +63,11 @@ def reopen(scene: Scene, amendments: Sequence[Amendment]) -> JsonObject:
 
 
 def _sights(view: View) -> Iterator[Call]:
-    """Facts of the must-visits, their alternatives with tickets, and everything that was chosen."""
+    """Facts of the must-visits, of what has tickets, of what was chosen, and of what must stand in for a must-visit."""
     asked = [ticket.name for ticket in view.facts.tickets.values()]
-    names = [*view.task.must_visit, *asked, *sorted(view.visited())]
+    lost = [name for name in view.task.must_visit if not any(view.can_visit(name, day) for day in view.dates)]
+    stand_ins = [view.alternatives[name] for name in lost if name in view.alternatives]
+    names = [*view.task.must_visit, *asked, *sorted(view.visited()), *stand_ins]
     for name in dict.fromkeys(view.facts.canonical(name) for name in names):
         if view.facts.attraction(name) is None:
             yield Call(tool="attraction_lookup", arguments={"name": name})
@@ -142,7 +144,7 @@ def _hotel(view: View) -> Decision:
             "task": brief(view.task),
             "known": known(view),
             "candidates": "\n".join(hotel_line(fact) for fact in hotels),
-            "amendments": view.amended(HOTEL) or "无",
+            "amendments": "；".join(view.amended(HOTEL)) or "无",
         },
         schema=schemas.closed({"hotel": schemas.one_of([fact.name for fact in hotels])}),
         max_tokens=60,
@@ -168,7 +170,7 @@ def _place(view: View, name: str, days: Sequence[date]) -> Decision:
             "chosen": _chosen(view),
             "name": name,
             "days": "、".join(f"{day.isoformat()}({short_day(day)})" for day in days),
-            "amendments": view.amended(place_key(name)),
+            "amendments": "；".join(view.amended(place_key(name))),
         },
         schema=schemas.closed({"date": schemas.one_of([day.isoformat() for day in days])}),
         max_tokens=40,
@@ -176,22 +178,32 @@ def _place(view: View, name: str, days: Sequence[date]) -> Decision:
 
 
 def _is_open(view: View, day: date) -> bool:
-    """Whether the day's visits are still to be chosen, or do not yet contain what an answer has put there."""
+    """Whether the day's visits are to be chosen: for the first time, or because one of them has turned out to be
+    impossible, or because an answer has put another visit on this day.
+    """
     if day_key(day) not in view.scene.choices:
         return True
     visits = next((choice.visits for choice in view.choices.days if choice.date == day), ())
     required = [name for name in view.required(day) if view.can_visit(name, day)]
-    return bool(visits) and not set(required) <= set(visits)
+    is_possible = all(view.can_visit(name, day) for name in visits)
+    return bool(visits) and not (is_possible and set(required) <= set(visits))
+
+
+def _refusals(view: View, day: date) -> list[str]:
+    """What was said against visits of the day."""
+    said = [ticket for ticket in view.facts.tickets.values() if ticket.date == day and not ticket.available]
+    return [f"“{ticket.name}”当天{ticket.note or '没有门票'}" for ticket in said]
 
 
 def _candidates(view: View, day: date) -> list[AttractionFact]:
     """What may be visited on the day: open, with tickets, not visited on another day; must-visits first."""
     taken = view.visited(without=day) | view.excluded(day_key(day))
     must = [view.facts.canonical(name) for name in view.task.must_visit]
-    stand_ins = set(view.alternatives.values())
+    stand_ins = sorted(view.alternatives.values())
     sights = [fact for fact in view.facts.attractions.values() if fact.name in must or view.suits(fact)]
     free = [fact for fact in sights if fact.name not in taken and view.can_visit(fact.name, day)]
-    ranked = sorted(free, key=lambda fact: (fact.name not in must, fact.name not in stand_ins))
+    first = [*view.required(day), *must, *stand_ins]
+    ranked = sorted(free, key=lambda fact: first.index(fact.name) if fact.name in first else len(first))
     return ranked[:SIGHTS_OFFERED]
 
 
@@ -199,6 +211,7 @@ def _day(view: View, day: date) -> Decision:
     candidates = _candidates(view, day)
     names = [fact.name for fact in candidates]
     required = [name for name in view.required(day) if name in names]
+    wanted = view.amended(day_key(day), *(place_key(name) for name in required))
     others = [name for name in names if name not in required]
     most = max(view.visits_a_day, len(required))
     more = min(most - len(required), len(others))
@@ -214,7 +227,7 @@ def _day(view: View, day: date) -> Decision:
             "candidates": "\n".join(sight_line(view, fact) for fact in candidates),
             "chosen": _chosen(view),
             "day": short_day(day),
-            "amendments": view.amended(day_key(day), *(place_key(name) for name in required)) or "无",
+            "amendments": "；".join([*_refusals(view, day), *wanted]) or "无",
         },
         schema=schemas.closed({"visits": visits}),
         faults=_twice,
@@ -283,7 +296,7 @@ def _meals(view: View) -> Decision:
             "task": brief(view.task),
             "known": known(view),
             "candidates": "\n".join(lines),
-            "amendments": view.amended(MEALS) or "无",
+            "amendments": "；".join(view.amended(MEALS)) or "无",
         },
         schema=schemas.closed(properties),
         max_tokens=60 * (len(lines) + 1),

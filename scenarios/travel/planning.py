@@ -28,6 +28,9 @@ SUBTASKS = "subtasks"
 SIGHTS, LODGING, FOOD, WAYS = "亲子景点", "酒店", "餐厅", "交通"
 """What a subtask may be about beside the must-visits."""
 
+LEAST = 3
+"""How many subtasks a plan has at least: something to see, somewhere to sleep, and one thing more."""
+
 ALTERNATIVES = 5
 """How many alternatives a place is offered."""
 
@@ -88,7 +91,7 @@ class SubtaskPlanner:
         view = View(scene)
         asked = [one for one in scene.amendments if one.decision == SUBTASKS]
         wanted = _wanted(asked, [tool["name"] for tool in tools])
-        least = len(asked) if asked else min(limit, len(view.task.must_visit) + 2)
+        least = len(asked) or LEAST
         return Decision(
             key=SUBTASKS,
             prompt="plan",

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from agents.messages import Fact, Failure, JsonObject, Scene
 from scenarios.travel.choices import Choices, DayChoice
 from scenarios.travel.facts import AttractionFact, Facts
+from scenarios.travel.faults import CheckLimits
 from scenarios.travel.itinerary import TripTask
 from scenarios.travel.learn import LESSONS, learn
 
@@ -106,11 +107,11 @@ class View:
         return {name for one in self.scene.amendments if one.decision == key for name in one.exclude}
 
     def required(self, day: date) -> list[str]:
-        """What the amendments and the answers to them require on a day."""
-        wanted = [name for one in self.scene.amendments if one.decision == day_key(day) for name in one.require]
+        """What answers have put on a day, as far as it is still free to be there."""
         placed = [key.partition(":")[2] for key in self.scene.choices if key.startswith("place:")]
-        wanted += [name for name in placed if self._chosen(place_key(name)).get("date") == day.isoformat()]
-        return list(dict.fromkeys(wanted))
+        wanted = [name for name in placed if self._chosen(place_key(name)).get("date") == day.isoformat()]
+        taken = self.visited(without=day) | self.excluded(day_key(day))
+        return [name for name in wanted if name not in taken]
 
     def can_visit(self, name: str, day: date) -> bool:
         """Whether nothing that is known speaks against a visit on that day."""
@@ -118,14 +119,16 @@ class View:
         return (opening is None or opening.open) and (ticket is None or ticket.available)
 
     def suits(self, fact: AttractionFact) -> bool:
-        """Whether the place is for children as young as these."""
+        """Whether the place is for children as young as these, and not longer than a small child can bear."""
         youngest = self.task.party.youngest
-        return youngest is None or fact.min_age is None or fact.min_age <= youngest
+        if youngest is None:
+            return True
+        is_short = youngest > SMALL_CHILD or (fact.visit_min or 0) <= CheckLimits().small_child_visits_min
+        return is_short and (fact.min_age is None or fact.min_age <= youngest)
 
-    def amended(self, *keys: str) -> str:
-        """What the amendments of these choices say, as a part of a prompt."""
-        texts = [one.text for one in self.scene.amendments if one.decision in keys]
-        return "；".join(dict.fromkeys(texts))
+    def amended(self, *keys: str) -> list[str]:
+        """What the amendments of these choices say."""
+        return list(dict.fromkeys(one.text for one in self.scene.amendments if one.decision in keys))
 
     def _chosen(self, key: str) -> JsonObject:
         value = self.scene.choices.get(key)
