@@ -23,24 +23,24 @@ PLACES = 2**32
 
 _APPLICATION_ID = 0x5265704A  # "RepJ", by which the file is known as a journal
 
-_TABLES = """
-CREATE TABLE runs (
+_TABLES = (
+    """CREATE TABLE runs (
     number INTEGER PRIMARY KEY,
     run TEXT NOT NULL UNIQUE,
     state BLOB NOT NULL
-);
-CREATE TABLE events (
+)""",
+    """CREATE TABLE events (
     place INTEGER PRIMARY KEY, -- number of the run * 2^32 + seq: a run's events lie side by side
     sum BLOB NOT NULL,
     data BLOB NOT NULL
-);
-CREATE TABLE blobs (
+)""",
+    """CREATE TABLE blobs (
     id INTEGER PRIMARY KEY,
     digest BLOB NOT NULL UNIQUE,
     has_texts INTEGER NOT NULL, -- 1: long texts were taken out and stand in rows of their own
     data BLOB NOT NULL
-);
-"""
+)""",
+)
 
 _CAUSES = (
     (("SQLITE_FULL",), "the disk is full; free some space and resume the run"),
@@ -153,8 +153,8 @@ def _lay_out(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("BEGIN IMMEDIATE")
         if _is_new(connection):
-            for statement in _TABLES.split(";\n"):
-                connection.execute(statement)
+            for table in _TABLES:
+                connection.execute(table)
             connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         connection.execute("COMMIT")
@@ -175,6 +175,9 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
             f"journal {path} has the layout {version}, this program knows up to {SCHEMA_VERSION}; "
             "use the newer version of Repertory that wrote it, or another journal"
         )
+    tables = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'table' ORDER BY rootpage")
+    if [sql for (sql,) in tables] != [table.encode() for table in _TABLES]:
+        raise _damaged(path, "its tables are not as they were made")
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
@@ -182,7 +185,7 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
     return int(value)
 
 
-def _damaged(path: Path, error: Exception) -> CorruptEvent:
+def _damaged(path: Path, error: object) -> CorruptEvent:
     return CorruptEvent(f"journal {path} is damaged ({error}); restore it from a copy, or move it away")
 
 

@@ -17,7 +17,7 @@ from runtime.errors import CorruptEvent
 from runtime.events import AnyEvent, Digest
 from runtime.journal import missing_blob
 from runtime.run_summary import RunSummary
-from runtime.sql_rows import EventRow, decode_state, read_events
+from runtime.sql_rows import EventRow, RunState, decode_state, read_events
 from runtime.sqlite_file import PLACES, explained, open_to_read, stored_bytes
 
 
@@ -32,10 +32,11 @@ class SqliteReader:
     def events(self, run: str, after: int) -> list[AnyEvent]:
         """See `Journal.events`."""
         with self._view() as view:
-            row = view.execute("SELECT number, state FROM runs WHERE run = ?", (run,)).fetchone() if view else None
-            if view is None or row is None:
+            found = find_run(view, run) if view else None
+            if view is None or found is None:
                 return []
-            first, state = row[0] * PLACES, decode_state(run, stored_bytes(row[1]))
+            number, state = found
+            first = number * PLACES
             places = (first + max(after, 1), first + PLACES)
             rows = view.execute("SELECT place, sum, data FROM events WHERE place >= ? AND place < ?", places)
             kept = (EventRow(place - first, stored_bytes(row_sum), stored_bytes(data)) for place, row_sum, data in rows)
@@ -49,8 +50,7 @@ class SqliteReader:
     def runs(self) -> list[RunSummary]:
         """See `Journal.runs`."""
         with self._view() as view:
-            rows = view.execute("SELECT run, state FROM runs").fetchall() if view else []
-        found = [decode_state(run.decode(errors="replace"), stored_bytes(state)).summary for run, state in rows]
+            found = [state.summary for state in _all_runs(view)] if view else []
         return sorted(filter(None, found), key=lambda summary: summary.started_at, reverse=True)
 
     def close(self) -> None:
@@ -72,6 +72,28 @@ class SqliteReader:
                 yield connection
             finally:
                 connection.execute("ROLLBACK")
+
+
+def find_run(connection: sqlite3.Connection, run: str) -> tuple[int, RunState] | None:
+    """A run's number and state; None where there is no such run.
+
+    Raises:
+        CorruptEvent: its row is damaged, or the index does not lead to it.
+    """
+    row = connection.execute("SELECT number, state FROM runs WHERE run = ?", (run,)).fetchone()
+    if row is not None:
+        return row[0], decode_state(run, stored_bytes(row[1]))
+    if connection.execute("SELECT 1 FROM runs NOT INDEXED WHERE run = ?", (run,)).fetchone():
+        raise CorruptEvent(f"run {run}: the index does not lead to it; restore the journal from a copy", run)
+    return None
+
+
+def _all_runs(view: sqlite3.Connection) -> list[RunState]:
+    rows = view.execute("SELECT run, state FROM runs NOT INDEXED").fetchall()
+    (count,) = view.execute("SELECT count(*) FROM runs INDEXED BY sqlite_autoindex_runs_1").fetchone()
+    if not count == len(rows) == len(dict(rows)):
+        raise CorruptEvent(f"the list of runs has {len(rows)} rows, its index {count}; restore the journal from a copy")
+    return [decode_state(stored_bytes(run).decode(errors="replace"), stored_bytes(state)) for run, state in rows]
 
 
 def _blob(view: sqlite3.Connection | None, digest: Digest) -> bytes:

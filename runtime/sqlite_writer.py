@@ -14,8 +14,9 @@ from runtime.compression import squeeze
 from runtime.errors import JournalError, RepertoryError
 from runtime.events import Digest
 from runtime.journal import check_append
-from runtime.sql_rows import Append, Claim, RunState, appended, claimed, decode_state, encode_state
-from runtime.sqlite_file import PLACES, explained, is_busy, open_to_write, stored_bytes
+from runtime.sql_rows import Append, Claim, RunState, appended, claimed, encode_state
+from runtime.sqlite_file import PLACES, explained, is_busy, open_to_write
+from runtime.sqlite_reader import find_run
 
 
 class SqliteWriter:
@@ -99,11 +100,11 @@ class _Group:
         """The run as this transaction has it so far."""
         if run in self._states:
             return self._states[run]
-        row = self._connection.execute("SELECT number, state FROM runs WHERE run = ?", (run,)).fetchone()
-        if row is None:
+        found = find_run(self._connection, run)
+        if found is None:
             return RunState(run)
-        self._numbers[run], self._states[run] = row[0], decode_state(run, stored_bytes(row[1]))
-        return self._states[run]
+        self._numbers[run], self._states[run] = found
+        return found[1]
 
     def _change(self, state: RunState) -> None:
         self._states[state.run] = state

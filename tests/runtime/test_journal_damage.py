@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from runtime.errors import CorruptEvent, RepertoryError
 from runtime.events import AnyEvent
 from runtime.journal import Journal
+from runtime.run_summary import RunSummary
 from runtime.sql_journal import SqliteJournal
 from tests.runtime.journal_samples import blobs, deliveries, started
 
@@ -19,12 +20,7 @@ LONG = "the text is long " * 20
 BLOBS = blobs("short", LONG, f"a second {LONG}")
 
 
-class Contents(NamedTuple):
-    """All that a journal holds."""
-
-    events: list[list[AnyEvent]]
-    blobs: dict[str, bytes]
-    runs: list[str]
+Reading = list[AnyEvent] | dict[str, bytes] | list[RunSummary]
 
 
 @pytest.fixture
@@ -39,11 +35,18 @@ async def path(tmp_path: Path) -> Path:
     return path
 
 
-async def contents(path: Path) -> Contents:
+async def readings(path: Path) -> list[Reading | BaseException]:
+    """All that can be read of the journal, each thing by itself, or the error that it raises."""
     journal = SqliteJournal(path)
     try:
-        events = [await journal.events(run) for run in ("a", "b")]
-        return Contents(events, await journal.blobs(BLOBS), [run.name for run in await journal.runs()])
+        found = await asyncio.gather(
+            journal.events("a"),
+            journal.events("b", after=29),
+            journal.blobs(BLOBS),
+            journal.runs(),
+            return_exceptions=True,
+        )
+        return [*found]
     finally:
         await journal.close()
 
@@ -68,13 +71,12 @@ def truncate(path: Path, part: float) -> None:
 
 
 async def test_no_flipped_bit_of_the_file_goes_unnoticed(path: Path) -> None:
-    intact = await contents(path)
+    intact = await readings(path)
     noticed = 0
     for place in flips(path):
-        try:
-            assert await contents(path) == intact, f"byte {place}"
-        except RepertoryError:
-            noticed += 1
+        for found, expected in zip(await readings(path), intact, strict=True):
+            assert isinstance(found, RepertoryError) or found == expected, f"byte {place}"
+            noticed += isinstance(found, RepertoryError)
     assert noticed > 100
 
 
@@ -161,8 +163,7 @@ async def test_a_text_that_blobs_share_is_noticed_when_it_is_damaged(path: Path)
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.9])
 async def test_a_truncated_file_is_noticed(path: Path, part: float) -> None:
     truncate(path, part)
-    with pytest.raises(RepertoryError, match="journal"):
-        await contents(path)
+    assert any(isinstance(found, RepertoryError) for found in await readings(path))
 
 
 async def test_appending_to_a_damaged_run_is_refused(path: Path) -> None:
