@@ -41,6 +41,7 @@ class AgentLoop(asyncio.AbstractEventLoop):
     def __init__(self, timers: Timers) -> None:
         self.time_s = 0.0
         self._ready: deque[asyncio.Handle] = deque()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._timers = timers
 
     def run_until_rest(self) -> None:
@@ -57,6 +58,12 @@ class AgentLoop(asyncio.AbstractEventLoop):
                     handle._run()
         finally:
             asyncio_events._set_running_loop(outer)
+
+    def cancel_all(self) -> None:
+        """Cancels every task and lets each come to its end, so that nothing of an agent outlives its host."""
+        for task in list(self._tasks):
+            task.cancel()
+        self.run_until_rest()
 
     def wake(self, handle: asyncio.TimerHandle) -> None:
         """Makes a timer's callback ready; nothing when it was cancelled meanwhile."""
@@ -117,7 +124,10 @@ class AgentLoop(asyncio.AbstractEventLoop):
         context: contextvars.Context | None = None,
     ) -> asyncio.Task[T]:
         """A task of this loop."""
-        return asyncio.Task(coro, loop=self, name=name, context=context)
+        task = asyncio.Task(coro, loop=self, name=name, context=context)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     def get_debug(self) -> bool:
         """Never in debug mode: it would read the clock."""

@@ -90,6 +90,10 @@ class Cell:
                 return
         self._loop.run_until_rest()
 
+    def close(self) -> None:
+        """Ends what its handlers were doing; the host takes nothing of it down any more."""
+        self._loop.cancel_all()
+
     # Releases
 
     def _start(self, event: DeliveryStarted, parcel: Parcel) -> None:

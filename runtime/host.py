@@ -51,6 +51,7 @@ class HostedRun:
     ) -> None:
         self._run = run
         self._completed = completed
+        self._is_closed = False
         self._loop = asyncio.get_running_loop()
         self._context = contextvars.copy_context()
         self._on_broken = on_broken
@@ -94,6 +95,9 @@ class HostedRun:
 
     async def close(self) -> None:
         """Stops performing; what was not recorded did not happen as far as the run knows."""
+        self._is_closed = True
+        for cell in self._cells.values():
+            cell.close()
         tasks = [*self._performing.values(), *([self._flushing] if self._flushing else [])]
         for task in tasks:
             task.cancel()
@@ -102,7 +106,9 @@ class HostedRun:
     # What the cells ask
 
     def propose(self, event: AnyEvent, blobs: dict[Digest, bytes]) -> None:
-        """Puts an event into the next batch."""
+        """Puts an event into the next batch; nothing when the run is closed here."""
+        if self._is_closed:
+            return
         self._batch.events.append(event)
         self._batch.blobs.update(blobs)
         if self._flushing is None:
@@ -110,7 +116,7 @@ class HostedRun:
 
     def perform(self, started: StepStarted, call: StepCall) -> None:
         """Performs a step in a task of the host's own loop, unless its result is on record and comes as a parcel."""
-        if started.step in self._completed:
+        if started.step in self._completed or self._is_closed:
             return
         self._performing[started.step] = self._task(self._perform(started, call))
 

@@ -60,6 +60,7 @@ class Replay:
         self._open = self._agents.keys() - {e.delivery for e in events if isinstance(e, DeliveryCompleted)}
         self._beyond: set[AgentName] = set()
         self._divergence: DivergenceError | None = None
+        self._is_over = False
 
     def perform_all(self) -> Replayed:
         """Releases every recorded event to whom it was released.
@@ -67,14 +68,23 @@ class Replay:
         Raises:
             DivergenceError: at the first event that differs, is new, or is missing.
         """
-        for event in self._events:
-            if (key := self._key(event)) in self._expected:
-                raise DivergenceError(f"event {event.seq}: {_words(event)} was recorded and did not happen now: {key}")
-            self._release(event)
-            if self._divergence is not None:
-                raise self._divergence
+        try:
+            for event in self._events:
+                self._perform(event)
+        finally:
+            self._is_over = True
+            for cell in self._cells.values():
+                cell.close()
         steps = [event for event in self._events if isinstance(event, StepStarted)]
         return Replayed(len(self._events), sum(s.kind == "model" for s in steps), sum(s.kind == "tool" for s in steps))
+
+    def _perform(self, event: AnyEvent) -> None:
+        """What was recorded before this event must have happened; then it is released."""
+        if (key := self._key(event)) in self._expected:
+            raise DivergenceError(f"event {event.seq}: {_words(event)} was recorded and did not happen now: {key}")
+        self._release(event)
+        if self._divergence is not None:
+            raise self._divergence
 
     def _release(self, event: AnyEvent) -> None:
         agent = self._reader(event)
@@ -133,6 +143,8 @@ class Replay:
         A record may end while deliveries are open. What these do last may never have been recorded; it must then be
         the last that their agent does.
         """
+        if self._is_over:
+            return
         recorded = self._expected.pop(self._key(event) or ("", ""), None)
         agent, delivery = self._doer(event)
         if recorded is None and delivery in self._open:
