@@ -62,7 +62,7 @@ imports:
 	$(BIN)/lint-imports
 
 unit:
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 format: env ## Format the code
 	$(BIN)/ruff format
