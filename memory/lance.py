@@ -6,6 +6,7 @@ LanceDB and pyarrow come without complete types, so what they return is Any here
 from __future__ import annotations
 
 import fcntl
+import sqlite3
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -15,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from memory.text import character_pairs
+from runtime.errors import RunError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,6 +27,19 @@ TEXT_INDEXES = {"searchable": "icu", "pairs": "whitespace"}
 
 COMMIT_ATTEMPTS = 12
 LONGEST_WAIT_S = 2.0
+
+
+@contextmanager
+def faults_named(directory: Path) -> Generator[None]:
+    """Turns what LanceDB and the file system raise into one clear error."""
+    try:
+        yield
+    except (OSError, RuntimeError, sqlite3.Error) as fault:
+        reason = next(iter(str(fault).strip().splitlines()), type(fault).__name__)
+        raise RunError(
+            f"the memory in {directory} cannot be used: {reason}; make sure that it is a folder that can be written "
+            "and that the disk is not full, or remove it to begin anew"
+        ) from fault
 
 
 @contextmanager

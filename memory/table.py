@@ -98,16 +98,17 @@ class PassageTable:
 
     @contextmanager
     def _opened(self, *, exclusive: bool = False) -> Generator[Any]:
-        while True:
-            with lance.locked(self._directory, exclusive=exclusive):
-                table = lance.open_table(self._directory, self._name)
-                if self._is_usable(table):
-                    yield table
-                    return
-            with lance.locked(self._directory, exclusive=True):
-                table = lance.open_table(self._directory, self._name)
-                if not self._is_usable(table):
-                    self._make(table)
+        with lance.faults_named(self._directory):
+            while True:
+                with lance.locked(self._directory, exclusive=exclusive):
+                    table = lance.open_table(self._directory, self._name)
+                    if self._is_usable(table):
+                        yield table
+                        return
+                with lance.locked(self._directory, exclusive=True):
+                    table = lance.open_table(self._directory, self._name)
+                    if not self._is_usable(table):
+                        self._make(table)
 
     def _is_usable(self, table: Any | None) -> bool:
         """Whether it is there, finished, and filled by this embedder."""

@@ -15,7 +15,7 @@ from memory.hashing_embedder import HashingEmbedder
 from memory.ingest import ingest
 from memory.long_term import LongTermMemory
 from memory.passage_memory import PassageMemory
-from runtime.errors import UsageError
+from runtime.errors import RunError, UsageError
 from tests.memory.documents import CountingEmbedder, write_documents
 
 
@@ -204,3 +204,17 @@ async def test_what_cannot_be_remembered_is_refused(memory: LongTermMemory) -> N
     with pytest.raises(UsageError, match="whose preferences"):
         memory.preferences(" ")
     assert await texts(memory.preferences("wang")) == []
+
+
+async def test_a_memory_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "memory").write_text("a file where a folder should be", encoding="utf-8")
+    with pytest.raises(RunError, match=r"the memory in .*memory cannot be used: .*; make sure"):
+        await LongTermMemory(tmp_path / "memory", HashingEmbedder()).episodes("wang").add(text("去过长城"))
+
+
+async def test_a_damaged_table_is_one_clear_error(memory: LongTermMemory, tmp_path: Path) -> None:
+    await memory.episodes("wang").add(text("去过长城"))
+    for manifest in (tmp_path / "memory" / "episodes.lance" / "_versions").iterdir():
+        manifest.write_bytes(b"damaged")
+    with pytest.raises(RunError, match=r"cannot be used: .* or remove it"):
+        await LongTermMemory(tmp_path / "memory", HashingEmbedder()).episodes("wang").query("长城")
