@@ -9,12 +9,13 @@ from typing import Any, cast
 
 import httpx
 
-from repertory.deployment import ServeOrder, served
+from repertory.deployment import served
 from repertory.settings import Settings
 from runtime.errors import RunError, UsageError
 from scenarios.flaws import ScenarioError, nearest
 from scenarios.load import LoadedScenario
 from scenarios.scenario import Model
+from serving.blueprint import ServeRequest
 from serving.source import ModelSource
 
 FILE_KINDS = ("recorded", "scripted")
@@ -45,10 +46,9 @@ def choose_model(loaded: LoadedScenario, settings: Settings) -> Choice:
     if kind in FILE_KINDS and file:
         return Choice(_source(model, kind, model.name, file=str(_answers(loaded, file))))
     if model.endpoint is not None:
-        _check_address(loaded, model.endpoint)
         name = known_name(model.endpoint, model.name, settings.api_key)
         return Choice(_source(model, "endpoint", name, url=model.endpoint), settings.secrets)
-    deployment = served(ServeOrder(model=model.name), settings)
+    deployment = served(ServeRequest(model=model.name), settings)
     return Choice(_source(model, "endpoint", deployment.model, url=deployment.url))
 
 
@@ -73,13 +73,6 @@ def _answers(loaded: LoadedScenario, file: str) -> Path:
         beside = [entry.name for entry in found.parent.iterdir()] if found.parent.is_dir() else []
         raise ScenarioError([loaded.flaw(path, f"no file {file!r}", f"a file at {found}", nearest(found.name, beside))])
     return found
-
-
-def _check_address(loaded: LoadedScenario, endpoint: str) -> None:
-    """Refuses an address that holds a secret, which would stand in the journal; the message does not repeat it."""
-    if "@" in endpoint or "?" in endpoint:
-        expected = "one without user, password and query; keys come from REPERTORY_API_KEY"
-        raise ScenarioError([loaded.flaw(("model", "endpoint"), "an address with more than a place", expected)])
 
 
 def known_name(endpoint: str, name: str, api_key: str | None) -> str:

@@ -12,7 +12,7 @@ from agents.messages import Request
 from memory.ingest import ingest
 from repertory import results
 from repertory.check import check_scenario
-from repertory.deployment import ServeOrder, served
+from repertory.deployment import served
 from repertory.evidence import evidence_of, step_ids
 from repertory.live import watching
 from repertory.model_choice import Choice, choose_model
@@ -31,6 +31,7 @@ from runtime.letters import Letters
 from scenarios.build import TeamConfig, knowledge_name, open_memory
 from scenarios.load import LoadedScenario
 from scenarios.scenario import AGENT_KINDS, Scenario
+from serving.blueprint import ServeRequest
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ async def resume(name: str, order: Resumption, settings: Settings) -> int:
         out = order.out or Path("out") / scenario.name
         results.prepare(out, "--out")
         if config.model.kind == "endpoint" and scenario.model.endpoint is None:
-            served(ServeOrder(model=config.model.name), settings)
+            served(ServeRequest(model=config.model.name), settings)
         secrets = settings.secrets if scenario.model.endpoint is not None else {}
         stage = Stage(scenario, Path(config.folder), replace(order, out=out))
         return await _play(stage, replace(recorded, secrets=secrets), settings, journal)

@@ -1,4 +1,4 @@
-"""What one part of a scenario says of another: every name that is used must be the name of something."""
+"""What the schema cannot say: every name that is used must be the name of something, and no address holds a secret."""
 
 from __future__ import annotations
 
@@ -12,9 +12,18 @@ PlaceOf = Callable[[Path], str]
 
 def reference_flaws(scenario: Scenario, place_of: PlaceOf) -> Iterator[Flaw]:
     """The names that mean nothing, the names that are given twice, and the circles."""
+    yield from _endpoint(scenario, place_of)
     yield from _agents(scenario, place_of)
     yield from _tools(scenario, place_of)
     yield from _faults(scenario, place_of)
+
+
+def _endpoint(scenario: Scenario, place_of: PlaceOf) -> Iterator[Flaw]:
+    """An address that holds a secret would stand in the journal; the message does not repeat it."""
+    path = ("model", "endpoint")
+    if any(sign in (scenario.model.endpoint or "") for sign in "@?#"):
+        expected = "one without user, password and query; a key comes from REPERTORY_API_KEY"
+        yield Flaw(place_of(path), path, "an address with more than a place", expected)
 
 
 def _agents(scenario: Scenario, place_of: PlaceOf) -> Iterator[Flaw]:

@@ -86,10 +86,3 @@ def test_a_scenario_may_not_read_answers_from_outside_its_directory(tmp_path: Pa
     file.write_text(file.read_text().replace("answers.json", "../secret.json"))
     with pytest.raises(UsageError, match=r"small\.yaml:4: model\.name: found the path '\.\./secret\.json'"):
         choose_model(load_scenario(file), Settings(home=tmp_path))
-
-
-@pytest.mark.parametrize("url", [f"http://me:{KEY}@127.0.0.1/v1", f"http://127.0.0.1/v1?key={KEY}"])
-def test_an_address_that_holds_a_secret_is_refused_and_not_repeated(url: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="keys come from REPERTORY_API_KEY") as caught:
-        choose_model(loaded(tmp_path, f"model.endpoint={url}"), Settings(home=tmp_path))
-    assert KEY not in str(caught.value)

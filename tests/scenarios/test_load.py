@@ -194,6 +194,13 @@ def test_overrides_replace_values_and_are_named_when_they_are_wrong(tmp_path: Pa
         load_scenario(file, sets=["rounds"])
 
 
+@pytest.mark.parametrize("url", ["http://me:sk-secret@127.0.0.1/v1", "http://127.0.0.1/v1?key=sk-secret"])
+def test_an_address_that_holds_a_secret_is_refused_and_not_repeated(url: str) -> None:
+    [flaw] = flaws_of(HEAD + f"model: {{endpoint: '{url}'}}")
+    assert flaw.startswith("trip.yaml:4: model.endpoint: found an address with more than a place")
+    assert "sk-secret" not in flaw
+
+
 def test_inputs_are_plain_words_whatever_they_look_like(tmp_path: Path) -> None:
     file = written(tmp_path, HEAD + "inputs: {budget_cny: 1}")
     inputs = ["budget_cny=5000", "start_date=2026-12-05", "wish=a: b # [c]", "empty="]
