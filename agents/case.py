@@ -25,14 +25,8 @@ class Case:
     purse: Purse
     token: CancellationToken
     scene: Scene = field(default_factory=lambda: Scene(task={}))
-    asked: list[Call] = field(default_factory=list[Call])
-    """The look-ups that were made; none is made twice."""
-
-    def unasked(self, calls: Sequence[Call]) -> list[Call]:
-        """Those of the calls that were not made yet; from here on they count as made."""
-        new = [call for place, call in enumerate(calls) if call not in self.asked and call not in calls[:place]]
-        self.asked += new
-        return new
+    replans: int = 0
+    """How often subtasks were planned again."""
 
     def know(self, **changes: object) -> None:
         """Puts what is now known into the scene."""
@@ -45,6 +39,12 @@ class Case:
             facts=(*self.scene.facts, *finding.facts),
             failures=(*self.scene.failures, *_unknown(finding.failures, self.scene.failures)),
         )
+
+    def unasked(self, calls: Sequence[Call]) -> list[Call]:
+        """Those of the calls that were not made yet; from here on they count as made."""
+        new = [call for place, call in enumerate(calls) if call not in (*self.scene.asked, *calls[:place])]
+        self.know(asked=(*self.scene.asked, *new))
+        return new
 
     def plan(self, subtasks: Sequence[Subtask]) -> None:
         """Adds subtasks; the amendments that asked for them are heeded with that."""

@@ -119,7 +119,7 @@ class Drafting(Protocol):
     """From facts to a plan, one choice at a time."""
 
     def look_ups(self, scene: Scene) -> tuple[Call, ...]:
-        """The calls for facts that the next choices or the plan need and that are neither known nor known to fail."""
+        """The calls for facts that the next choices or the plan need; none that is among the scene's asked ones."""
         ...
 
     def choosing(self, scene: Scene) -> Decision | None:

@@ -147,13 +147,6 @@ class Subtask(Message):
     """What to take instead when it fails; empty when there is nothing."""
 
 
-class Call(Message):
-    """A tool and its arguments."""
-
-    tool: str
-    arguments: JsonObject
-
-
 class LookUp(Message):
     """To an executor: make these calls, whose arguments follow from what was decided. Answered with a `Finding`."""
 
@@ -190,6 +183,13 @@ class Checked(Message):
     detail: str
 
 
+class Call(Message):
+    """A tool and its arguments."""
+
+    tool: str
+    arguments: JsonObject
+
+
 class Scene(Message):
     """All that is known about a request at one moment."""
 
@@ -198,6 +198,8 @@ class Scene(Message):
     """All that were planned so far."""
     facts: tuple[Fact, ...] = ()
     failures: tuple[Failure, ...] = ()
+    asked: tuple[Call, ...] = ()
+    """The look-ups that were made, whatever came of them."""
     memories: Recollection = Recollection()
     choices: JsonObject = {}
     """The decisions taken so far, by key."""

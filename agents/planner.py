@@ -127,17 +127,23 @@ class Planner(Stateless):
         case.know(memories=memories)
 
     async def _investigate(self, case: Case) -> None:
-        """Plans subtasks and has them done; plans again while the facts leave gaps, at most `limits.rounds` times."""
-        for _ in range(1 + self._limits.rounds):
-            decision = graph_decision(self._domain, case.scene, self._tools, self._limits)
-            await self._progress("plan", decision.key)
-            subtasks = self._domain.subtasks(await self._decide(case, decision))
-            case.plan(subtasks)
-            await self._execute(case, subtasks)
-            gaps = self._domain.gaps(case.scene)
-            if not gaps:
-                return
+        """Plans subtasks and has them done; plans again while the facts leave gaps, `limits.rounds` times in all."""
+        await self._plan(case)
+        while (gaps := self._domain.gaps(case.scene)) and case.replans < self._limits.rounds:
             case.amend(gaps)
+            await self._replan(case)
+
+    async def _replan(self, case: Case) -> None:
+        case.replans += 1
+        await self._plan(case)
+
+    async def _plan(self, case: Case) -> None:
+        """One decision on subtasks, carried out."""
+        decision = graph_decision(self._domain, case.scene, self._tools, self._limits)
+        await self._progress("plan", decision.key)
+        subtasks = self._domain.subtasks(await self._decide(case, decision))
+        case.plan(subtasks)
+        await self._execute(case, subtasks)
 
     async def _execute(self, case: Case, subtasks: Sequence[Subtask]) -> None:
         """Has every subtask done as soon as those that it needs are done."""
@@ -178,10 +184,8 @@ class Planner(Stateless):
         """The best of at most 1 + `limits.rounds` drafts: the one with the fewest failed checks, the later of two."""
         drafts = [await self._draft_once(case)]
         for _ in range(self._limits.rounds):
-            amendments = drafts[-1].verdict.amendments
-            if not amendments:
+            if not await self._amend(case, drafts[-1].verdict.amendments):
                 break
-            await self._amend(case, amendments)
             drafts.append(await self._draft_once(case))
         best = min(reversed(drafts), key=lambda draft: draft.failed)
         if best.verdict.amendments:
@@ -202,12 +206,20 @@ class Planner(Stateless):
         verdict = await self._review(case, Review(scene=case.scene, plan=plan))
         return Draft(case.scene, plan, verdict)
 
-    async def _amend(self, case: Case, amendments: Sequence[Amendment]) -> None:
-        """Reopens what the amendments want decided again, and has more found out where they ask for it."""
+    async def _amend(self, case: Case, amendments: Sequence[Amendment]) -> bool:
+        """Reopens what the amendments want decided again, and has more found out where they ask for it.
+
+        False when nothing can be decided anew.
+        """
         case.amend(amendments)
-        case.know(choices=self._domain.reopen(case.scene, amendments))
-        if any(amendment.decision == SUBTASKS for amendment in amendments):
-            await self._investigate(case)
+        choices = self._domain.reopen(case.scene, amendments)
+        wants_more = any(amendment.decision == SUBTASKS for amendment in amendments)
+        does_replan = wants_more and case.replans < self._limits.rounds
+        is_reopened = choices != case.scene.choices
+        case.know(choices=choices)
+        if does_replan:
+            await self._replan(case)
+        return is_reopened or does_replan
 
     async def _review(self, case: Case, review: Review) -> Verdict:
         await self._progress("review")

@@ -21,19 +21,20 @@ from scenarios.travel.wording import brief, hotel_line, known, meal_line, short_
 
 SIGHTS_OFFERED, HOTELS_OFFERED, MEALS_OFFERED = 10, 6, 5
 """How many candidates a choice offers: prompts are short."""
-NEAR_ENOUGH = 45
-"""Minutes to a restaurant from where one is."""
+LUNCH_HOUR, DINNER_HOUR = 12, 18
+"""A restaurant that is offered is open for an hour from then."""
+ENOUGH_MEALS, NEAR_MIN, FAR_MIN = 3, 24, 45
+"""No more restaurants are sought where this many are this near; those that are far are not offered. In minutes."""
 
 
 def look_ups(scene: Scene) -> tuple[Call, ...]:
-    """The calls whose results the next choice or the plan needs; what is known is not asked again."""
+    """The calls whose results the next choice or the plan needs; what is known or was asked is not asked again."""
     view = View(scene)
-    calls = [*_sights(view), *_tickets(view)]
-    if not calls and _are_chosen(view):
-        calls = [*_restaurants(view)]
-    if not calls and MEALS in scene.choices:
-        calls = [_transfer(origin, end) for origin, end in needed_transfers(view.task, view.choices, view.facts)]
-    return tuple(calls)
+    for stage in (_sights, _tickets, _restaurants, _transfers):
+        calls = [call for call in stage(view) if call not in scene.asked]
+        if calls:
+            return tuple(calls)
+    return ()
 
 
 def choosing(scene: Scene) -> Decision | None:
@@ -101,19 +102,20 @@ def _ticket(view: View, name: str, day: date) -> Call:
 
 
 def _restaurants(view: View) -> Iterator[Call]:
-    """Restaurants near what is visited, and near the hotel."""
+    """Restaurants near what is visited and near the hotel, where too few are known, once every day has its visits."""
     places = [name for day in view.choices.days for name in (*day.visits[:1], *day.visits[-1:])]
     places += [view.choices.hotel] if view.choices.hotel else []
-    for place in dict.fromkeys(view.facts.canonical(place) for place in places):
-        if len(_near(view, [place])) < MEALS_OFFERED:
-            yield Call(
-                tool="restaurant_search",
-                arguments={"near": place, "cuisine": None, "max_price_cny": None, "limit": MEALS_OFFERED},
-            )
+    for place in dict.fromkeys(view.facts.canonical(place) for place in places) if _are_chosen(view) else ():
+        if len([fact for fact in _near(view, [place]) if _way(view, fact, place) <= NEAR_MIN]) < ENOUGH_MEALS:
+            near: JsonObject = {"near": place, "cuisine": None, "max_price_cny": None, "limit": MEALS_OFFERED}
+            yield Call(tool="restaurant_search", arguments=near)
 
 
-def _transfer(origin: str, destination: str) -> Call:
-    return Call(tool="transfer_estimate", arguments={"origin": origin, "destination": destination})
+def _transfers(view: View) -> Iterator[Call]:
+    """The ways of the plan, once everything is chosen."""
+    if MEALS in view.scene.choices:
+        for origin, destination in needed_transfers(view.task, view.choices, view.facts):
+            yield Call(tool="transfer_estimate", arguments={"origin": origin, "destination": destination})
 
 
 def _are_chosen(view: View) -> bool:
@@ -250,27 +252,40 @@ def _chosen(view: View) -> str:
 
 def _near(view: View, places: Sequence[str]) -> list[RestaurantFact]:
     """Known restaurants in reach of one of the places, the nearest first."""
-    known_places = [fact for name in places if (fact := view.facts.place(view.facts.canonical(name))) is not None]
     priced = [fact for fact in view.facts.restaurants.values() if fact.price_per_person_cny is not None]
-    ways = {fact.name: min((nominal_minutes(fact, place) for place in known_places), default=0) for fact in priced}
-    near = [fact for fact in priced if ways[fact.name] <= NEAR_ENOUGH]
-    return sorted(near, key=lambda fact: (ways[fact.name], fact.name))
+    ways = {fact.name: min((_way(view, fact, place) for place in places), default=0) for fact in priced}
+    return sorted(
+        (fact for fact in priced if ways[fact.name] <= FAR_MIN), key=lambda fact: (ways[fact.name], fact.name)
+    )
 
 
-def _open_restaurants(view: View, choice: DayChoice, places: Sequence[str]) -> list[RestaurantFact]:
-    excluded = view.excluded(MEALS)
-    near = [fact for fact in _near(view, places) if view.can_visit(fact.name, choice.date)]
-    return ([fact for fact in near if fact.name not in excluded] or near)[:MEALS_OFFERED]
+def _way(view: View, fact: RestaurantFact, place: str) -> int:
+    """Roughly how long the way is, in minutes."""
+    known_place = view.facts.place(view.facts.canonical(place))
+    return FAR_MIN if known_place is None else nominal_minutes(fact, known_place)
+
+
+def _open_restaurants(view: View, day: date, places: Sequence[str], hour: int) -> list[RestaurantFact]:
+    """Restaurants in reach that are open from `hour` to the next one."""
+    near = [fact for fact in _near(view, places) if _serves(view, fact, day, hour)]
+    return ([fact for fact in near if fact.name not in view.excluded(MEALS)] or near)[:MEALS_OFFERED]
+
+
+def _serves(view: View, fact: RestaurantFact, day: date, hour: int) -> bool:
+    opening = view.facts.opening(fact.name, day)
+    if opening is None:
+        return False
+    return opening.open and any(opens <= 60 * hour and 60 * (hour + 1) <= closes for opens, closes in opening.spans)
 
 
 def _offered_meals(view: View, choice: DayChoice) -> dict[str, list[RestaurantFact]]:
-    """By meal: the restaurants to choose from; lunch near the first visits, dinner near the last one or the hotel."""
+    """By meal: the restaurants to choose from; lunch near the first visit, dinner near the hotel or the last visit."""
     if not choice.visits:
         return {}
     home = [view.choices.hotel] if view.choices.hotel else []
-    offered = {"lunch": _open_restaurants(view, choice, choice.visits[:1])}
+    offered = {"lunch": _open_restaurants(view, choice.date, choice.visits[:1], LUNCH_HOUR)}
     if choice.date != view.dates[-1]:
-        offered["dinner"] = _open_restaurants(view, choice, home or choice.visits[-1:])
+        offered["dinner"] = _open_restaurants(view, choice.date, home or choice.visits[-1:], DINNER_HOUR)
     return {meal: facts for meal, facts in offered.items() if facts}
 
 

@@ -161,7 +161,7 @@ def careless(prompt: str, schema: JsonObject) -> JsonValue:
 
 async def test_a_model_that_plans_badly_gets_a_bad_plan_that_says_so() -> None:
     result = await trip(careless, rounds=0)
-    assert failed(result) == ["must_visits_present"]
+    assert "must_visits_present" in failed(result)
     assert not flat(visits(result).values()) & {PALACE, SCIENCE}
 
 
@@ -254,8 +254,6 @@ async def test_an_expensive_hotel_is_given_up_when_the_budget_does_not_bear_it()
     def spoilt(prompt: str, schema: JsonObject) -> JsonValue:
         if "child_ages" in decides(schema):
             return READ | {"budget_cny": 2600}
-        if "arguments" in str(schema) and "hotel_search" in str(schema):
-            return {"tool": "hotel_search", "arguments": cast(Any, first(schema))["arguments"] | {"max_price_cny": 650}}
         if "hotel" in decides(schema):
             return {"hotel": cast(Any, schema)["properties"]["hotel"]["enum"][-1]}
         return thoughtful(prompt, schema)
@@ -333,7 +331,7 @@ async def test_a_calm_pace_offers_two_visits_a_day_and_grown_ups_three() -> None
     def adults(prompt: str, schema: JsonObject) -> JsonValue:
         if "child_ages" in decides(schema):
             return READ | {"people": 2, "child_ages": [], "wishes": []}
-        return thoughtful(prompt, schema)
+        return first(schema)
 
     cast_, model = team(thoughtful)
     await cast_.answer(Request(text=FAMILY))
