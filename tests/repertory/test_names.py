@@ -1,7 +1,9 @@
-"""Our packages stand at the top level of an environment of their own; nobody else there may own their names."""
+"""Our packages stand at the top level of an environment of their own; whatever else is there has its reason."""
 
 from __future__ import annotations
 
+import re
+import tomllib
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
@@ -29,3 +31,17 @@ def test_our_names_are_imported_from_this_directory() -> None:
     for name in NAMES - {"tests", "bench"}:
         module = __import__(name)
         assert [Path(place) for place in module.__path__] == [ROOT / name]
+
+
+def test_every_dependency_has_its_reason_on_record() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    names = {re.split(r"[\[<>=!~ ;]", requirement)[0] for group in groups for requirement in group}
+    page = (ROOT / "docs" / "decisions" / "dependencies.md").read_text(encoding="utf-8")
+    assert {name for name in names if not re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", page)} == set()
+
+
+def test_the_pins_name_no_index_and_no_machine() -> None:
+    for file in (ROOT / "requirements").glob("*.txt"):
+        lines = file.read_text(encoding="utf-8").splitlines()
+        assert not [line for line in lines if "://" in line or " @ " in line or line.startswith("-")], file.name
