@@ -58,9 +58,9 @@ def change(path: Path, statement: str, *values: object) -> None:
 
 
 def flips(path: Path) -> Iterator[int]:
-    """Makes the file differ from the original in one bit, of one byte in 29; gives the place of each."""
+    """Makes the file differ from the original in one bit, of one byte in 41; gives the place of each."""
     original = path.read_bytes()
-    for place in range(0, len(original), 29):
+    for place in range(0, len(original), 41):
         path.write_bytes(original[:place] + bytes([original[place] ^ (1 << place % 8)]) + original[place + 1 :])
         yield place
 
