@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from io import StringIO
 
 import pytest
@@ -38,6 +40,20 @@ def test_a_quiet_watcher_says_nothing(capsys: pytest.CaptureFixture[str]) -> Non
 async def test_nobody_is_asked_where_there_is_no_terminal() -> None:
     assert await Lines().ask("When?") is None
     assert await Silent().ask("When?") is None
+
+
+async def test_a_person_at_the_terminal_is_asked_and_answers_with_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keyboard, terminal = os.openpty()
+    with os.fdopen(terminal) as stdin, os.fdopen(keyboard, "wb") as typing:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+        typing.write(" 12月5日 \nand more\n".encode())
+        typing.flush()
+        assert await Lines().ask("When?\x1b[2J") == "12月5日"
+        assert await Lines().ask("And?") == "and more"
+    assert capsys.readouterr().err == "\n? When?\N{REPLACEMENT CHARACTER}[2J\n\n? And?\n"
 
 
 def test_the_table_shows_agents_steps_tokens_and_time() -> None:
