@@ -195,6 +195,7 @@ def _start(folder: Path, progress: Callable[[str], None] | None) -> _Head:
     _await_start(process, log)
     head = _Head(address, process.pid, psutil.Process(process.pid).create_time(), str(temp_dir))
     _write_atomically(folder / "head.json", json.dumps(asdict(head)))
+    process.returncode = 0  # it outlives this process on purpose: no warning that it still runs
     return head
 
 

@@ -60,7 +60,9 @@ def _continue_download(url: str, model: ModelEntry, target: Path, report: Report
     have = target.stat().st_size if target.exists() else 0
     if have >= model.size_bytes:
         return
-    headers = {"Range": f"bytes={have}-"} if have else {}
+    headers = {"Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
     if token := os.environ.get("HF_TOKEN"):
         headers["Authorization"] = f"Bearer {token}"
     limits = httpx.Timeout(READ_LIMIT_S, connect=CONNECT_LIMIT_S)
@@ -69,7 +71,7 @@ def _continue_download(url: str, model: ModelEntry, target: Path, report: Report
         resumed = response.status_code == HTTPStatus.PARTIAL_CONTENT
         done = have if resumed else 0
         with target.open("ab" if resumed else "wb") as file:
-            for chunk in response.iter_bytes(_CHUNK_BYTES):
+            for chunk in response.iter_raw():  # as it comes, so that nothing that came is lost
                 done += file.write(chunk)
                 report(Progress(f"fetching {model.name} from the model hub", done, model.size_bytes))
     if done != model.size_bytes:

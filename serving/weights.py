@@ -17,11 +17,11 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from runtime.errors import RepertoryError, UsageError
-from serving.catalog import ModelEntry
+from serving.catalog import ModelEntry, Quantisation
 from serving.progress import Progress, Report, silent
 from serving.sources import SourceFailed, fetch_from_hub, fetch_from_index
 
@@ -30,15 +30,19 @@ MARKER = "repertory.json"
 CONVERSION = 1
 """Goes up when `serving/convert.py` makes something else of the same file."""
 
+Converter = Callable[[Path, Path, Quantisation], None]
+"""Makes of a GGUF file a folder that does not exist yet."""
+
 _ROOT = Path(__file__).resolve().parent.parent
 _CHUNK_BYTES = 1 << 22
 
 
-def pull(model: ModelEntry, cache_dir: Path, report: Report = silent) -> Path:
+def pull(model: ModelEntry, cache_dir: Path, report: Report = silent, *, converter: Converter | None = None) -> Path:
     """The folder of a model's weights, ready for vLLM; fetched, checked and converted when it is not there yet.
 
     Idempotent: what is there is found in milliseconds. Interrupted at any point, the next call goes on with what has
-    come. A second pull of the same model, in any process, waits for the first.
+    come. A second pull of the same model, in any process, waits for the first. `converter` makes the folder of it;
+    without one it is `serving/convert.py`, in a process of its own.
 
     Raises:
         UsageError: there is not enough room on the disk, or the cache directory cannot be written.
@@ -53,7 +57,8 @@ def pull(model: ModelEntry, cache_dir: Path, report: Report = silent) -> Path:
             if not is_pulled(model, cache_dir):
                 _check_room(model, cache_dir)
                 _fetch(model, work / model.file, report)
-                _convert(model, work, cache_dir / model.name, report)
+                report(Progress(f"converting {model.name} for vLLM, a minute or two"))
+                _finish(model, work, cache_dir / model.name, converter or convert_apart)
                 shutil.rmtree(work)
     return cache_dir / model.name
 
@@ -146,20 +151,29 @@ def _is_right(model: ModelEntry, path: Path, report: Report) -> bool:
     return digest.hexdigest() == model.sha256
 
 
-def _convert(model: ModelEntry, work: Path, folder: Path, report: Report) -> None:
-    """Make the folder beside its place and move it there."""
+def _finish(model: ModelEntry, work: Path, folder: Path, converter: Converter) -> None:
+    """Make the folder beside its place and move it there whole."""
     draft = work / "converted"
     shutil.rmtree(draft, ignore_errors=True)
-    report(Progress(f"converting {model.name} for vLLM, a minute or two"))
-    command = [sys.executable, "-m", "serving.convert", str(work / model.file), str(draft)]
-    if model.quantisation == "int8":
+    converter(work / model.file, draft, model.quantisation)
+    (draft / MARKER).write_text(json.dumps(_marker(model)), encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    draft.replace(folder)
+
+
+def convert_apart(source: Path, folder: Path, quantisation: Quantisation) -> None:
+    """Run `serving/convert.py` in a process that gives its memory back.
+
+    Raises:
+        RepertoryError: it failed; the message holds the end of what it said.
+        OSError: the disk is full.
+    """
+    command = [sys.executable, "-m", "serving.convert", str(source), str(folder)]
+    if quantisation == "int8":
         command.append("--int8")
     done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         tail = "\n".join(done.stderr.rstrip().splitlines()[-8:])
         if "No space left" in tail:
-            raise OSError(errno.ENOSPC, "No space left on device", str(draft))
-        raise RepertoryError(f"converting {model.name} failed (exit code {done.returncode}):\n{tail}")
-    (draft / MARKER).write_text(json.dumps(_marker(model)), encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    draft.replace(folder)
+            raise OSError(errno.ENOSPC, "No space left on device", str(folder))
+        raise RepertoryError(f"converting {source.name} failed (exit code {done.returncode}):\n{tail}")

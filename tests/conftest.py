@@ -1,24 +1,33 @@
-"""What all tests share: none of them asks a live model, unless it says so."""
+"""What tests of every folder share: the home that holds weights, and the deployment of the smallest useful model."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import nullcontext
+import os
+from pathlib import Path
 
 import pytest
 
-from serving.live import forbid_live_calls
+from serving.blueprint import ServeRequest
+from serving.deploy import Deployment, serve_up
+
+TEST_MODEL = "qwen2.5-coder-0.5b"
+DEPLOY_LIMIT_S = 1500
+"""For tests with a model: the first of them may have to fetch, convert and deploy it."""
 
 
-@pytest.fixture(autouse=True)
-def no_live_calls(request: pytest.FixtureRequest) -> Generator[None]:
-    """Forbids live calls, but for tests marked `model` and those with the fixture `live_calls`."""
-    is_live = request.node.get_closest_marker("model") is not None or "live_calls" in request.fixturenames
-    with nullcontext() if is_live else forbid_live_calls():
-        yield
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("model") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(DEPLOY_LIMIT_S))
 
 
-@pytest.fixture
-def live_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Permits the client's calls, for tests that bring a server of their own on this machine."""
-    monkeypatch.delenv("REPERTORY_NO_LIVE_CALLS", raising=False)
+@pytest.fixture(scope="session")
+def model_home() -> Path:
+    """The home whose weights and running deployments are used: the person's own, so that nothing is made twice."""
+    return Path(os.environ.get("REPERTORY_HOME") or "~/.repertory").expanduser()
+
+
+@pytest.fixture(scope="session")
+def deployment(model_home: Path) -> Deployment:
+    """The 0.5B model, served by vLLM on two workers through Ray Serve; it stays up after the tests."""
+    return serve_up(ServeRequest(TEST_MODEL, tensor_parallel_size=2), model_home)
