@@ -8,6 +8,7 @@ PYTHON ?= python3.11
 SCENARIO ?= scenarios/travel/beijing_family.yaml
 # More options for `make run`, such as ARGS='--engine local --set limits.rounds=3'.
 ARGS ?=
+CODE := repertory scenarios agents tools memory serving runtime tests bench
 VENV := .venv
 BIN := $(VENV)/bin
 SET := $(shell nvidia-smi -L 2>/dev/null | grep -q '^GPU' && echo gpu || echo cpu)
@@ -51,8 +52,8 @@ test: env check ## Run all checks and every test, with Ray and the real model
 check: env lint types imports unit ## Run the checks that need neither Ray nor a model
 
 lint:
-	$(BIN)/ruff format --check
-	$(BIN)/ruff check
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
 
 types:
 	$(BIN)/mypy
@@ -65,8 +66,8 @@ unit:
 	$(BIN)/pytest -n auto
 
 format: env ## Format the code
-	$(BIN)/ruff format
-	$(BIN)/ruff check --fix
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
 
 lock: env ## Pin the newest versions that pyproject.toml allows
 	@for set in cpu gpu; do \
