@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 from autogen_core import BaseAgent
 from autogen_core.memory import ListMemory, Memory
@@ -22,6 +22,7 @@ from autogen_core.tools import Tool
 from pydantic import BaseModel, ConfigDict
 
 from agents.critic import Critic
+from agents.decide import Asking
 from agents.domain import Domain
 from agents.executor import Executor
 from agents.limits import Limits
@@ -94,13 +95,15 @@ def open_memory(directory: Path, memory: schema.Memory) -> LongTermMemory:
     return LongTermMemory(directory, choose_embedder(memory.embedder or "auto"), reranker=reranker)
 
 
-def load_domain(reference: str, folder: Path | None = None) -> Domain:
-    """The domain that `module:Class` names.
+def load_domain(reference: str, folder: Path | None = None, data: str | None = None) -> Domain:
+    """The domain that `module:Class` names; a class that takes an argument is given the directory of the data.
 
     Raises:
-        UsageError: when there is no such module or class.
+        UsageError: when there is no such module or class, or the data is not in order.
     """
-    return cast(Domain, _find(reference, folder)())
+    found = _find(reference, folder)
+    has_data = data is not None and bool(inspect.signature(found).parameters)
+    return cast(Domain, found(Path(cast(str, data))) if has_data else found())
 
 
 def registry_of(scenario: Scenario, folder: Path) -> ToolRegistry:
@@ -149,6 +152,11 @@ def _changed(tool: SingleTool, entry: schema.Tool, listed: Set[str]) -> SingleTo
     return tool.changed(**changes)
 
 
+class _Manner(TypedDict):
+    limits: Limits
+    asking: Asking
+
+
 @dataclass(frozen=True)
 class _Wiring:
     """One team in the making."""
@@ -175,11 +183,11 @@ class _Wiring:
         """The class of a kind of the cast, and how one is made; parts are made when the first agent needs them."""
         match kind:
             case "planner":
-                return Planner, lambda: Planner(self._model(), self._domain(), self._tools(), limits=self._limits())
+                return Planner, lambda: Planner(self._model(), self._domain(), self._tools(), **self._manner())
             case "executor":
-                return Executor, lambda: Executor(self._model(), self._domain(), self._tools(), limits=self._limits())
+                return Executor, lambda: Executor(self._model(), self._domain(), self._tools(), **self._manner())
             case "critic":
-                return Critic, lambda: Critic(self._model(), self._domain(), limits=self._limits())
+                return Critic, lambda: Critic(self._model(), self._domain(), **self._manner())
             case "retriever":
                 return Retriever, lambda: Retriever(*self._memories())
             case _:
@@ -202,7 +210,13 @@ class _Wiring:
         return cls, make
 
     def _domain(self) -> Domain:
-        return load_domain(self.config.scenario.domain, Path(self.config.folder))
+        return load_domain(self.config.scenario.domain, Path(self.config.folder), self.config.scenario.data)
+
+    def _manner(self) -> _Manner:
+        """How the cast works: its limits, and how models are asked."""
+        model = self.config.scenario.model
+        asking = Asking(temperature=model.temperature, seed=model.seed, max_tokens=model.max_tokens)
+        return {"limits": self._limits(), "asking": asking}
 
     def _limits(self) -> Limits:
         limits = self.config.scenario.limits
