@@ -134,7 +134,7 @@ async def _result(stage: Stage, performance: Performance, settings: Settings, jo
         with watching(stage.order.json) as watcher:
             watched = replace(performance, ask=watcher.ask, on_event=watcher.on_event)
             async with asyncio.timeout(limit_s):
-                return _inner(await _engine(stage.order, settings, journal).perform(watched))
+                return _named(_inner(await _engine(stage.order, settings, journal).perform(watched)), run)
     except TimeoutError:
         raise BudgetExceeded(f"run {run}: took {limit_s:g} s, which is limits.wall_s; raise it to go on") from None
     except RunError as error:
@@ -147,6 +147,11 @@ async def _result(stage: Stage, performance: Performance, settings: Settings, jo
 def _inner(answer: Json) -> Json:
     """The result that the answer of a planner holds; another agent's answer is the result itself."""
     return answer["result"] if isinstance(answer, Mapping) and set(answer) == {"result"} else answer
+
+
+def _named(result: Json, run: str) -> Json:
+    """A result that names its run; agents do not know the run's id, so that their doings do not depend on it."""
+    return {**result, "run": run} if isinstance(result, Mapping) and "run" in result else result
 
 
 def _performance(loaded: LoadedScenario, settings: Settings, choice: Choice, run: str) -> Performance:

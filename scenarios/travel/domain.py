@@ -6,12 +6,13 @@ the catalogue only says which names there are. What a place is like is a tool's 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
 from autogen_core.tools import ToolSchema
+from pydantic import JsonValue
 
 from agents.domain import Conclusion, Decision, Reading
 from agents.messages import Amendment, Call, Checked, Fact, Failure, JsonObject, Request, Scene, Subtask
@@ -19,8 +20,11 @@ from scenarios.travel import choosing, judging
 from scenarios.travel.acting import Caller
 from scenarios.travel.compose import compose
 from scenarios.travel.concluding import lessons, notes, result
+from scenarios.travel.facts import StepSource
+from scenarios.travel.itinerary import TripResult
 from scenarios.travel.planning import SubtaskPlanner
 from scenarios.travel.reading import Reader
+from scenarios.travel.render import render_html, render_markdown
 from scenarios.travel.view import View
 from scenarios.travel.wording import brief
 from tools.travel.catalogue import Catalogue, load_catalogue
@@ -129,3 +133,9 @@ class TravelDomain:
 def _catalogue(data: Path) -> Catalogue:
     """The catalogue of a directory, read once in each process."""
     return load_catalogue(data)
+
+    def pages(self, result: JsonValue, steps: Mapping[str, tuple[str, str]]) -> Mapping[str, str]:
+        """plan.md and plan.html; `steps` tells tool and answer of the steps that the evidence names."""
+        whole = TripResult.model_validate(result, strict=False)
+        sources = {step: StepSource(tool=tool, summary=summary) for step, (tool, summary) in steps.items()}
+        return {"plan.md": render_markdown(whole, sources), "plan.html": render_html(whole, sources)}
