@@ -18,10 +18,10 @@ MAX_SEQUENCES = 16
 """Requests that are answered at the same time on CPUs; more wait. Above 16 two cores gain nothing."""
 BATCHED_TOKENS = 512
 """Prompt tokens read in one step on CPUs: other requests get their next token in between."""
-KV_CONTEXTS = 4
+KV_CONTEXTS = 2
 """How many requests of full length the cache of keys and values holds; shorter ones share it."""
-PROCESS_BYTES = 700_000_000
-"""What one Python process with vLLM takes without any weights, measured."""
+PROCESS_BYTES = 1_000_000_000
+"""What one Python process with vLLM takes beside weights and cache, measured."""
 READY_LIMIT_S = 900.0
 """How long a deployment may take to its first token; a busy machine with two cores needs up to six minutes."""
 

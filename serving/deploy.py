@@ -28,7 +28,7 @@ from serving.blueprint import Blueprint, ServeRequest, draw
 from serving.catalog import shipped_catalog
 from serving.machine import this_machine
 from serving.model_folder import ModelFolder, read_model_folder
-from serving.orders import carry_out
+from serving.orders import carry_out, ray_app
 from serving.progress import Progress, Report, silent
 from serving.weights import pull
 
@@ -107,7 +107,8 @@ def serve_down(home: Path, model: str | None = None, *, keep_ray: bool = False) 
         ray_local.stop_ray(home)
     elif ray is not None and gone:
         names = [each.model for each in gone if each.ray == ray.address]
-        carry_out("down", {"address": ray.address, "names": names}, _states(home) / "down.log", silent, "stopping")
+        command = ray_app("down", {"address": ray.address, "names": names})
+        carry_out(command, _states(home) / "down.log", silent, f"stopping {', '.join(names)}")
     for each in gone:
         _state(home, each.model).unlink(missing_ok=True)
     return [each.model for each in gone]
@@ -116,7 +117,8 @@ def serve_down(home: Path, model: str | None = None, *, keep_ray: bool = False) 
 def is_answering(deployment: Deployment) -> bool:
     """Whether the deployment answers: it lists the model, and gives a token or is busy with other requests."""
     try:
-        listed = httpx.get(f"{deployment.url}/models", timeout=FOUND_LIMIT_S)
+        with _loopback() as http:
+            listed = http.get(f"{deployment.url}/models", timeout=FOUND_LIMIT_S)
         if listed.status_code != HTTPStatus.OK or deployment.model not in listed.text:
             return False
         return _one_token(deployment, BUSY_LIMIT_S).is_success
@@ -128,7 +130,13 @@ def is_answering(deployment: Deployment) -> bool:
 
 def _one_token(deployment: Deployment, limit_s: float) -> httpx.Response:
     body = {"model": deployment.model, "messages": [{"role": "user", "content": "1"}], "max_tokens": 1}
-    return httpx.post(f"{deployment.url}/chat/completions", json=body, timeout=limit_s)
+    with _loopback() as http:
+        return http.post(f"{deployment.url}/chat/completions", json=body, timeout=limit_s)
+
+
+def _loopback() -> httpx.Client:
+    """A client for this machine: it asks no proxy, and loads no certificates for plain HTTP."""
+    return httpx.Client(transport=httpx.HTTPTransport(verify=False, trust_env=False), trust_env=False)
 
 
 def _name(model: str) -> str:
@@ -164,8 +172,8 @@ def _folder(model: str, home: Path, report: Report) -> ModelFolder:
 def _deploy(blueprint: Blueprint, port: int, home: Path, report: Report) -> Deployment:
     ray = ray_local.ensure_ray(home, lambda stage: report(Progress(stage)))
     name = blueprint.model
-    order = {"address": ray.address, "port": port, "name": name, "app": blueprint.app}
-    port = int(carry_out("up", order, _states(home) / f"{name}.log", report, f"deploying {name}", home=home))
+    command = ray_app("up", {"address": ray.address, "port": port, "name": name, "app": blueprint.app})
+    port = int(carry_out(command, _states(home) / f"{name}.log", report, f"deploying {name}", home=home))
     deployment = Deployment(
         url=f"http://127.0.0.1:{port}/{name}/v1",
         model=name,

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -17,14 +17,21 @@ from serving.blueprint import READY_LIMIT_S
 from serving.progress import Progress, Report
 from serving.ray_app import MARK
 
+ENDING_LIMIT_S = 20.0
+"""How long the process may take to leave Ray, or to undo what it began."""
+
 _ROOT = Path(__file__).resolve().parent.parent
 _TELLING = re.compile(r"error|exception|killed|fatal|cannot|failed", re.IGNORECASE)
 _LINES = 12
 
 
+def ray_app(kind: Literal["up", "down"], order: Mapping[str, object]) -> list[str]:
+    """The command that makes `serving/ray_app.py` deploy an application, or remove some."""
+    return [sys.executable, "-m", "serving.ray_app", kind, json.dumps(order)]
+
+
 def carry_out(
-    kind: Literal["up", "down"],
-    order: Mapping[str, object],
+    command: Sequence[str],
     log: Path,
     report: Report,
     what: str,
@@ -32,19 +39,20 @@ def carry_out(
     home: Path | None = None,
     limit_s: float = READY_LIMIT_S,
 ) -> str:
-    """Do what the order says, and return what the process answered; ended early, the process undoes what it began.
+    """Run a command that speaks as `serving/ray_app.py` does, and return its answer; ended early, it is told to end.
 
     Raises:
         RepertoryError: it failed or took longer than the limit; the message holds the telling lines of the logs.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "serving.ray_app", kind, json.dumps(order)]
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=_ROOT, start_new_session=True
         )
     try:
-        return _follow(process, log, report, what, limit_s)
+        answer = _follow(process, log, report, what, limit_s)
+        _wait(process)
+        return answer
     except _Failed as failure:
         raise RepertoryError(f"{what} failed: {failure}\n{_evidence(log, home)}") from None
     finally:
@@ -66,7 +74,7 @@ def _follow(process: subprocess.Popen[bytes], log: Path, report: Report, what: s
         if latest["event"] == "failed":
             raise _Failed(_shortened(latest["text"]))
         if ended:
-            raise _Failed(f"the deploying process ended with code {process.returncode}")
+            raise _Failed(f"the process ended with code {process.returncode}")
         elapsed = clock.monotonic() - started
         if elapsed > limit_s:
             raise _Failed(f"not done after {limit_s:.0f} s, last seen: {latest['text']}")
@@ -77,15 +85,22 @@ def _follow(process: subprocess.Popen[bytes], log: Path, report: Report, what: s
 def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.terminate()
-        try:
-            process.wait(20.0)
-        except subprocess.TimeoutExpired:
+        if not _wait(process):
             process.kill()
             process.wait()
 
 
+def _wait(process: subprocess.Popen[bytes]) -> bool:
+    """Whether the process has ended by itself before long."""
+    try:
+        process.wait(ENDING_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
 def _evidence(log: Path, home: Path | None) -> str:
-    """The telling lines of the replica's own logs where there are any, else of the deployment's log."""
+    """The telling lines of the replica's own logs where there are any, else of the command's log."""
     folder = None if home is None else ray_local.session_logs(home)
     replica = [] if folder is None else _replica_lines(folder)
     lines = _telling(replica) or _telling(_lines(log))

@@ -61,10 +61,11 @@ def _deploy(address: str, port: int, name: str, app: dict[str, Any]) -> None:
         target = serve.RunTarget(llm.build_openai_app(app), name=name, route_prefix=f"/{name}")
         serve.run_many([target], wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
         _await_running(serve, name)
-        _say("ready", str(_port(serve)))
+        answer = str(_port(serve))
     except BaseException:
         serve.delete(name, _blocking=False)
         raise
+    _say("ready", answer)
 
 
 def _connect(address: str) -> None:
