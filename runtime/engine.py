@@ -89,7 +89,8 @@ async def drive(performance: Performance, channel: Channel, team: Team) -> Json:
         try:
             result = await stage.first_answer()
         except asyncio.CancelledError:
-            await channel.submit(performance.run, [RunInterrupted(reason="stopped from outside: by a person, a time limit, or a lost actor")], {})
+            reason = "stopped from outside: by a person, a time limit, or a lost actor"
+            await channel.submit(performance.run, [RunInterrupted(reason=reason)], {})
             raise
         except RepertoryError as error:
             with suppress(RepertoryError):  # a journal that cannot take the end does not hide why the run failed

@@ -128,14 +128,14 @@ class TravelDomain:
         """See `agents.domain.Concluding`."""
         return lessons(conclusion)
 
-
-@lru_cache(maxsize=8)
-def _catalogue(data: Path) -> Catalogue:
-    """The catalogue of a directory, read once in each process."""
-    return load_catalogue(data)
-
     def pages(self, result: JsonValue, steps: Mapping[str, tuple[str, str]]) -> Mapping[str, str]:
         """plan.md and plan.html; `steps` tells tool and answer of the steps that the evidence names."""
         whole = TripResult.model_validate(result, strict=False)
         sources = {step: StepSource(tool=tool, summary=summary) for step, (tool, summary) in steps.items()}
         return {"plan.md": render_markdown(whole, sources), "plan.html": render_html(whole, sources)}
+
+
+@lru_cache(maxsize=8)
+def _catalogue(data: Path) -> Catalogue:
+    """The catalogue of a directory, read once in each process."""
+    return load_catalogue(data)
