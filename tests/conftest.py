@@ -1,14 +1,17 @@
-"""What tests of every folder share: the home that holds weights, and the deployment of the smallest useful model."""
+"""What tests of every folder share: no live model unless a test says so, and the deployment of the smallest one."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from serving.blueprint import ServeRequest
 from serving.deploy import Deployment, serve_up
+from serving.live import forbid_live_calls
 
 TEST_MODEL = "qwen2.5-coder-0.5b"
 DEPLOY_LIMIT_S = 1500
@@ -31,3 +34,17 @@ def model_home() -> Path:
 def deployment(model_home: Path) -> Deployment:
     """The 0.5B model, served by vLLM on two workers through Ray Serve; it stays up after the tests."""
     return serve_up(ServeRequest(TEST_MODEL, tensor_parallel_size=2), model_home)
+
+
+@pytest.fixture(autouse=True)
+def no_live_calls(request: pytest.FixtureRequest) -> Generator[None]:
+    """Forbids live calls, but for tests marked `model` and those with the fixture `live_calls`."""
+    is_live = request.node.get_closest_marker("model") is not None or "live_calls" in request.fixturenames
+    with nullcontext() if is_live else forbid_live_calls():
+        yield
+
+
+@pytest.fixture
+def live_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Permits the client's calls, for tests that bring a server of their own on this machine."""
+    monkeypatch.delenv("REPERTORY_NO_LIVE_CALLS", raising=False)
