@@ -67,9 +67,9 @@ class Question(Message):
 
 
 class Reply(Message):
-    """From the person: their words, or None when nobody can be asked."""
+    """From the person: their words."""
 
-    text: str | None
+    text: str
 
 
 class Recall(Message):

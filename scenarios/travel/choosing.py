@@ -6,7 +6,7 @@ decision. An amendment reopens a choice and narrows it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 from agents.domain import Decision
@@ -15,6 +15,7 @@ from scenarios.travel import schemas
 from scenarios.travel.choices import DayChoice
 from scenarios.travel.facts import AttractionFact, HotelFact, RestaurantFact
 from scenarios.travel.geography import nominal_minutes
+from scenarios.travel.pace import eats_inside, fits
 from scenarios.travel.schedule import needed_transfers
 from scenarios.travel.view import HOTEL, MEALS, View, day_key, place_key
 from scenarios.travel.wording import brief, hotel_line, known, meal_line, short_day, sight_line
@@ -198,43 +199,57 @@ def _refusals(view: View, day: date) -> list[str]:
 
 
 def _candidates(view: View, day: date) -> list[AttractionFact]:
-    """What may be visited on the day: open, with tickets, not visited on another day; must-visits first."""
+    """What may be visited on the day: open, with tickets, not visited on another day; must-visits first.
+
+    What is too long for a day is offered only when it was asked for.
+    """
     taken = view.visited(without=day) | view.excluded(day_key(day))
     must = [view.facts.canonical(name) for name in view.task.must_visit]
-    stand_ins = sorted(view.alternatives.values())
-    sights = [fact for fact in view.facts.attractions.values() if fact.name in must or view.suits(fact)]
-    free = [fact for fact in sights if fact.name not in taken and view.can_visit(fact.name, day)]
-    first = [*view.required(day), *must, *stand_ins]
-    ranked = sorted(free, key=lambda fact: first.index(fact.name) if fact.name in first else len(first))
+    first = [*view.required(day), *must, *sorted(view.alternatives.values())]
+    free = [fact for fact in view.facts.attractions.values() if fact.name not in taken]
+    possible = [
+        fact
+        for fact in free
+        if view.can_visit(fact.name, day) and (fact.name in must or (view.suits(fact) and fits(view, day, [fact])))
+    ]
+    ranked = sorted(possible, key=lambda fact: first.index(fact.name) if fact.name in first else len(first))
     return ranked[:SIGHTS_OFFERED]
 
 
 def _day(view: View, day: date) -> Decision:
     candidates = _candidates(view, day)
-    names = [fact.name for fact in candidates]
-    required = [name for name in view.required(day) if name in names]
+    required = [fact.name for fact in candidates if fact.name in view.required(day)]
     wanted = view.amended(day_key(day), *(place_key(name) for name in required))
-    others = [name for name in names if name not in required]
-    most = max(view.visits_a_day, len(required))
-    more = min(most - len(required), len(others))
-    head = [schemas.one_of([name]) for name in required]
-    visits = schemas.headed(head, schemas.one_of([*others]), more, max(1, len(required)))
     return Decision(
         key=day_key(day),
         prompt="choose_day",
         values={
             "task": brief(view.task),
             "known": known(view),
-            "most": str(most),
+            "most": str(view.visits_a_day),
             "candidates": "\n".join(sight_line(view, fact) for fact in candidates),
             "chosen": _chosen(view),
             "day": short_day(day),
-            "amendments": "；".join([*_refusals(view, day), *wanted]) or "无",
+            "amendments": "；".join([*_refusals(view, day), *wanted[-2:]]) or "无",
         },
-        schema=schemas.closed({"visits": visits}),
+        schema=schemas.closed({"visits": _visits(view, day, candidates, required)}),
         faults=_twice,
         max_tokens=120,
     )
+
+
+def _visits(view: View, day: date, candidates: Sequence[AttractionFact], required: Sequence[str]) -> JsonObject:
+    """The day's visits: what is required, else one of the candidates; then what fits into the day beside the first."""
+    by_name = {fact.name: fact for fact in candidates}
+    starts = [tuple(required)] if required else [(fact.name,) for fact in candidates]
+    return schemas.any_of(*(_visits_from(view, day, by_name, start) for start in starts))
+
+
+def _visits_from(view: View, day: date, candidates: Mapping[str, AttractionFact], start: tuple[str, ...]) -> JsonObject:
+    begun = [candidates[name] for name in start]
+    others = [name for name, fact in candidates.items() if name not in start and fits(view, day, [*begun, fact])]
+    more = min(max(0, view.visits_a_day - len(start)), len(others))
+    return schemas.headed([schemas.one_of([name]) for name in start], schemas.one_of([*others]), more)
 
 
 def _twice(answer: JsonObject) -> list[str]:
@@ -279,11 +294,17 @@ def _serves(view: View, fact: RestaurantFact, day: date, hour: int) -> bool:
 
 
 def _offered_meals(view: View, choice: DayChoice) -> dict[str, list[RestaurantFact]]:
-    """By meal: the restaurants to choose from; lunch near the first visit, dinner near the hotel or the last visit."""
+    """By meal: the restaurants to choose from; lunch near the first visit, dinner near the hotel or the last visit.
+
+    Where the first visit lasts over noon and one can eat there, there is no lunch to choose.
+    """
     if not choice.visits:
         return {}
     home = [view.choices.hotel] if view.choices.hotel else []
-    offered = {"lunch": _open_restaurants(view, choice.date, choice.visits[:1], LUNCH_HOUR)}
+    first = view.facts.attraction(choice.visits[0])
+    offered: dict[str, list[RestaurantFact]] = {}
+    if first is None or not eats_inside(first):
+        offered["lunch"] = _open_restaurants(view, choice.date, choice.visits[:1], LUNCH_HOUR)
     if choice.date != view.dates[-1]:
         offered["dinner"] = _open_restaurants(view, choice.date, home or choice.visits[-1:], DINNER_HOUR)
     return {meal: facts for meal, facts in offered.items() if facts}

@@ -28,6 +28,9 @@ SUBTASKS = "subtasks"
 SIGHTS, LODGING, FOOD, WAYS = "亲子景点", "酒店", "餐厅", "交通"
 """What a subtask may be about beside the must-visits."""
 
+ARITHMETIC = "budget_sum"
+"""A tool that finds nothing out; it is not planned."""
+
 LEAST = 3
 """How many subtasks a plan has at least: something to see, somewhere to sleep, and one thing more."""
 
@@ -49,11 +52,11 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "ticket_availability": Kind("查某天的门票", None, ("有票", "有票且开放")),
-    "attraction_lookup": Kind("查景点资料", None, ("查到资料",)),
-    "opening_calendar": Kind("查开放日", None, ("至少一天开放", "每天都开放")),
     "recommend_attractions": Kind("推荐亲子景点", SIGHTS, ("至少3个", "至少5个"), ("不限城区", "不限类别")),
     "hotel_search": Kind("找酒店", LODGING, ("至少1家", "至少3家"), ("不限价格", "不限城区")),
     "restaurant_search": Kind("找餐厅", FOOD, ("至少1家", "至少3家"), ("不限价格", "不限菜系")),
+    "opening_calendar": Kind("查开放日", None, ("至少一天开放", "每天都开放")),
+    "attraction_lookup": Kind("查景点资料", None, ("查到资料",)),
     "transfer_estimate": Kind("估算两地交通", WAYS, ("查到时间",)),
 }
 """By tool; a tool of the person's own is about whatever its description says."""
@@ -89,6 +92,7 @@ class SubtaskPlanner:
     def planning(self, scene: Scene, tools: Sequence[ToolSchema], limit: int) -> Decision:
         """The decision on the subtasks: on all of them, or on those that the amendments ask for."""
         view = View(scene)
+        tools = [tool for tool in tools if tool["name"] != ARITHMETIC]
         asked = [one for one in scene.amendments if one.decision == SUBTASKS]
         wanted = _wanted(asked, [tool["name"] for tool in tools])
         least = len(asked) or LEAST
@@ -96,7 +100,7 @@ class SubtaskPlanner:
             key=SUBTASKS,
             prompt="plan",
             values={
-                "tools": "\n".join(f"{tool['name']}：{_label(tool)}" for tool in tools if tool["name"] != "budget_sum"),
+                "tools": "\n".join(f"{tool['name']}：{_label(tool)}" for tool in sorted(tools, key=_rank)),
                 "task": brief(view.task),
                 "known": known(view, failures=True),
                 "amendments": "".join(f"\n还缺：{one.text}" for one in asked),
@@ -178,9 +182,15 @@ class SubtaskPlanner:
 
 
 def _wanted(asked: Sequence[Amendment], tools: Sequence[str]) -> list[str]:
-    """The tools that may be planned: those that the amendments ask for, else all but plain arithmetic."""
+    """The tools that may be planned: those that the amendments ask for, else all."""
     required = [name for one in asked for name in one.require if name in tools]
-    return required or [name for name in tools if name != "budget_sum"]
+    return required or [*tools]
+
+
+def _rank(tool: ToolSchema) -> int:
+    """The place of a tool in the prompt: a model takes the first ones more readily."""
+    order = [*KINDS]
+    return order.index(tool["name"]) if tool["name"] in order else len(order)
 
 
 def _option(

@@ -15,7 +15,7 @@ from runtime.errors import UsageError
 from scenarios.travel import schemas
 from scenarios.travel.dates import read_day
 from scenarios.travel.itinerary import TripTask
-from scenarios.travel.said import counted, has_child, is_length_said, is_number_said, is_said, mentioned
+from scenarios.travel.said import counted, has_child, is_age_said, is_length_said, is_number_said, is_said, mentioned
 from tools.travel.catalogue import Catalogue
 
 QUESTIONS: Mapping[str, str] = {
@@ -147,7 +147,7 @@ class Reader:
 
 def _party(perceived: Perceived, request: str) -> JsonObject:
     """Who travels, as far as the request says it."""
-    ages = [age for age in perceived.child_ages if is_number_said(age, request)]
+    ages = [age for age in perceived.child_ages if is_age_said(age, request)]
     party: JsonObject = {"child_ages": [*ages]} if ages or not has_child(request) else {}
     if perceived.people is not None and perceived.people == counted(request, len(ages)):
         party["people"] = perceived.people

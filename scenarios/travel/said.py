@@ -36,6 +36,13 @@ def is_length_said(days: int, request: str) -> bool:
     return any(re.search(rf"{number}(?:个?[天日晚夜]|$)", _plain(line)) for line in request.splitlines())
 
 
+def is_age_said(age: int, request: str) -> bool:
+    """Whether the request contains the age: 5岁, 3、5岁, 五周岁; or the bare number as an answer of its own."""
+    words = {str(age), numeral(age), numeral(age).removeprefix("一"), numeral(age).replace("二", "两")} - {""}
+    listed = rf"(?<!\d)(?:{'|'.join(sorted(words))})(?:岁?[、,，和与及]\d+)*"
+    return any(re.search(rf"{listed}(?:周?岁|$)", _plain(line)) for line in request.splitlines())
+
+
 def numeral(number: int) -> str:
     """The Chinese numeral of a whole number below 100,000,000: 5000 is 五千, 12 is 一十二."""
     if number < 10:

@@ -12,7 +12,6 @@ from pydantic import JsonValue
 from agents.messages import Fact, Failure, JsonObject, Scene
 from scenarios.travel.choices import Choices, DayChoice
 from scenarios.travel.facts import AttractionFact, Facts
-from scenarios.travel.faults import CheckLimits
 from scenarios.travel.itinerary import TripTask
 from scenarios.travel.learn import LESSONS, learn
 
@@ -119,12 +118,9 @@ class View:
         return (opening is None or opening.open) and (ticket is None or ticket.available)
 
     def suits(self, fact: AttractionFact) -> bool:
-        """Whether the place is for children as young as these, and not longer than a small child can bear."""
+        """Whether the place is for children as young as these."""
         youngest = self.task.party.youngest
-        if youngest is None:
-            return True
-        is_short = youngest > SMALL_CHILD or (fact.visit_min or 0) <= CheckLimits().small_child_visits_min
-        return is_short and (fact.min_age is None or fact.min_age <= youngest)
+        return youngest is None or fact.min_age is None or fact.min_age <= youngest
 
     def amended(self, *keys: str) -> list[str]:
         """What the amendments of these choices say."""

@@ -9,7 +9,7 @@ from runtime.errors import UsageError
 from scenarios.travel.dates import read_day
 from scenarios.travel.domain import DATA
 from scenarios.travel.reading import Reader
-from scenarios.travel.said import counted, is_length_said, is_number_said, is_said, mentioned, numeral
+from scenarios.travel.said import counted, is_age_said, is_length_said, is_number_said, is_said, mentioned, numeral
 from tools.travel.catalogue import load_catalogue
 
 TODAY = date(2026, 11, 23)
@@ -148,5 +148,7 @@ def test_numbers_are_recognised_in_figures_and_in_numerals() -> None:
     assert is_length_said(2, "玩两天")
     assert is_length_said(3, "玩几天？\n3")
     assert not is_length_said(1, "一个女儿，玩3天")
+    assert is_age_said(5, "孩子5岁") and is_age_said(3, "孩子3、5岁") and is_age_said(8, "孩子几岁？8")
+    assert is_age_said(5, "五岁") and not is_age_said(2, "两个大人，孩子5岁")
     assert is_said("科技 馆", "想去科技馆")
     assert not is_said("", "x")
