@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from repertory.deployment import ServeOrder, served
+from repertory.deployment import served
 from repertory.perform import first_message, first_recipient, learn_knowledge
 from repertory.settings import Settings, read_settings
 from runtime import clock
@@ -27,6 +27,7 @@ from runtime.journal import MemoryJournal
 from runtime.local import LocalEngine
 from scenarios.build import TeamConfig
 from scenarios.load import LoadedScenario, load_scenario
+from serving.blueprint import ServeRequest
 from serving.source import ModelSource
 
 SCENARIO = Path("scenarios/travel/beijing_family.yaml")
@@ -68,7 +69,7 @@ async def perform(loaded: LoadedScenario, source: ModelSource, settings: Setting
 async def measure(model: str, runs: int, together: int, temperature: float) -> list[Outcome]:
     """All runs, so many at a time."""
     settings = read_settings()
-    deployment = served(ServeOrder(model=model), settings)
+    deployment = served(ServeRequest(model), settings)
     source = ModelSource(kind="endpoint", name=deployment.model, url=deployment.url, timeout_s=900)
     await learn_knowledge(load_scenario(SCENARIO).scenario, settings)
     gate = asyncio.Semaphore(together)
@@ -89,10 +90,8 @@ def report(model: str, outcomes: list[Outcome]) -> None:
     walls = [outcome.wall_s for outcome in outcomes]
     calls = statistics.median(outcome.model_calls for outcome in outcomes)
     tokens = statistics.median(outcome.output_tokens for outcome in outcomes)
-    print(
-        f"| {model} | {passed} of {len(outcomes)} | {statistics.median(walls):.0f} s ({min(walls):.0f}–{max(walls):.0f}) "
-        f"| {calls:.0f} | {tokens:.0f} |"
-    )
+    wall = f"{statistics.median(walls):.0f} s ({min(walls):.0f}–{max(walls):.0f})"
+    print(f"| {model} | {passed} of {len(outcomes)} | {wall} | {calls:.0f} | {tokens:.0f} |")
 
 
 def main() -> None:
