@@ -10,6 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from runtime.board import Posted
+
 JsonObject = dict[str, JsonValue]
 """A JSON object."""
 
@@ -218,7 +220,8 @@ class Assignment(Message):
 class Review(Message):
     """To the critic: is this plan good? Answered with a `Verdict`."""
 
-    scene: Scene
+    scene: Scene | Posted
+    """All that is known, or where it lies on the run's blackboard."""
     plan: JsonObject
     last: bool = False
     """Whether no further repair will follow: then the whole is judged whatever the checks say."""

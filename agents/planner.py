@@ -45,6 +45,7 @@ from agents.messages import (
 )
 from agents.resting import Stateless
 from runtime import clock
+from runtime.board import JournaledBoard
 from runtime.errors import MissingInput, StepFailed
 
 log = structlog.get_logger(__name__)
@@ -66,8 +67,11 @@ class Planner(Stateless):
         *,
         limits: Limits | None = None,
         asking: Asking | None = None,
+        board: JournaledBoard | None = None,
     ) -> None:
+        """With a `board`, what is known goes to the critic over the run's blackboard instead of in the message."""
         super().__init__("Plans, delegates, and composes the answer")
+        self._board = board
         self._domain = domain
         self._tools = [tool.schema for tool in tools]
         self._limits = limits or Limits()
@@ -223,6 +227,9 @@ class Planner(Stateless):
 
     async def _review(self, case: Case, review: Review) -> Verdict:
         await self._progress("review")
+        if self._board is not None and isinstance(review.scene, Scene):
+            posted = await self._board.post("scene", review.scene.model_dump(mode="json"))
+            review = review.model_copy(update={"scene": posted})
         verdict = await self._tell(case, "critic", review, Verdict)
         case.purse.pay(verdict.spent)
         for amendment in verdict.amendments:

@@ -11,7 +11,7 @@ import inspect
 import sys
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
@@ -31,10 +31,13 @@ from agents.planner import Planner
 from agents.retriever import Retriever
 from memory.embed import choose_embedder
 from memory.long_term import LongTermMemory
+from memory.ray_blackboard import RayBlackboard
 from memory.rerank import CrossEncoderReranker
+from memory.short_term import DictBlackboard
 from runtime import steps
 from runtime.autogen import Factory, TeamBuilder
 from runtime.blobs import digest
+from runtime.board import JournaledBoard
 from runtime.codec import Json, canonical
 from runtime.errors import UsageError
 from runtime.events import EffectClass
@@ -183,11 +186,13 @@ class _Wiring:
         """The class of a kind of the cast, and how one is made; parts are made when the first agent needs them."""
         match kind:
             case "planner":
-                return Planner, lambda: Planner(self._model(), self._domain(), self._tools(), **self._manner())
+                return Planner, lambda: Planner(
+                    self._model(), self._domain(), self._tools(), **self._manner(), board=self._board
+                )
             case "executor":
                 return Executor, lambda: Executor(self._model(), self._domain(), self._tools(), **self._manner())
             case "critic":
-                return Critic, lambda: Critic(self._model(), self._domain(), **self._manner())
+                return Critic, lambda: Critic(self._model(), self._domain(), **self._manner(), board=self._board)
             case "retriever":
                 return Retriever, lambda: Retriever(*self._memories())
             case _:
@@ -211,6 +216,12 @@ class _Wiring:
 
     def _domain(self) -> Domain:
         return load_domain(self.config.scenario.domain, Path(self.config.folder), self.config.scenario.data)
+
+    @cached_property
+    def _board(self) -> JournaledBoard:
+        """The run's blackboard: in Ray's object store, or in this process where all agents live in it."""
+        is_spread = self.resources.engine == "ray"
+        return JournaledBoard(RayBlackboard(self.resources.run) if is_spread else DictBlackboard())
 
     def _manner(self) -> _Manner:
         """How the cast works: its limits, and how models are asked."""
