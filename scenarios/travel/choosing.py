@@ -79,8 +79,7 @@ def _tickets(view: View) -> Iterator[Call]:
     """Tickets of all chosen visits; when a must-visit was refused on one day, also those of its other days."""
     wanted = [(name, day.date) for day in view.choices.days for name in day.visits]
     refused = {ticket.name for ticket in view.facts.tickets.values() if not ticket.available}
-    must = [view.facts.canonical(name) for name in view.task.must_visit]
-    wanted += [(name, day) for name in must if name in refused for day in view.dates if view.can_visit(name, day)]
+    wanted += [(name, day) for name in view.must if name in refused for day in view.dates if view.can_visit(name, day)]
     for name, day in dict.fromkeys(wanted):
         if not _is_ticket_known(view, name, day):
             yield _ticket(view, name, day)
@@ -157,11 +156,19 @@ def _hotel(view: View) -> Decision:
 def _unplaced(view: View) -> Iterator[tuple[str, list[date]]]:
     """The visits that the amendments ask for and that have no day yet, with the days that are possible."""
     for one in view.scene.amendments:
-        name = one.decision.partition(":")[2]
         if one.decision.startswith("place:") and one.decision not in view.scene.choices:
+            name = one.decision.partition(":")[2]
             days = [day for day in view.dates if view.can_visit(name, day) and name not in view.excluded(day_key(day))]
+            roomy = [day for day in days if _has_room(view, day, name)]
             if days:
-                yield name, days
+                yield name, roomy or days
+
+
+def _has_room(view: View, day: date, name: str) -> bool:
+    """Whether the visit fits beside the must-visits that the day already has."""
+    names = [*(visit for visit in view.required(day) if visit != name), name]
+    facts = [fact for visit in names if (fact := view.facts.attraction(visit)) is not None]
+    return fits(view, day, facts)
 
 
 def _place(view: View, name: str, days: Sequence[date]) -> Decision:
@@ -186,10 +193,9 @@ def _is_open(view: View, day: date) -> bool:
     """
     if day_key(day) not in view.scene.choices:
         return True
-    visits = next((choice.visits for choice in view.choices.days if choice.date == day), ())
-    required = [name for name in view.required(day) if view.can_visit(name, day)]
+    visits = view.visits(day)
     is_possible = all(view.can_visit(name, day) for name in visits)
-    return bool(visits) and not (is_possible and set(required) <= set(visits))
+    return bool(visits) and not (is_possible and set(view.required(day)) <= set(visits))
 
 
 def _refusals(view: View, day: date) -> list[str]:
@@ -204,13 +210,12 @@ def _candidates(view: View, day: date) -> list[AttractionFact]:
     What is too long for a day is offered only when it was asked for.
     """
     taken = view.visited(without=day) | view.excluded(day_key(day))
-    must = [view.facts.canonical(name) for name in view.task.must_visit]
-    first = [*view.required(day), *must, *sorted(view.alternatives.values())]
+    first = [*view.required(day), *view.must, *sorted(view.alternatives.values())]
     free = [fact for fact in view.facts.attractions.values() if fact.name not in taken]
     possible = [
         fact
         for fact in free
-        if view.can_visit(fact.name, day) and (fact.name in must or (view.suits(fact) and fits(view, day, [fact])))
+        if view.can_visit(fact.name, day) and (fact.name in view.must or (view.suits(fact) and fits(view, day, [fact])))
     ]
     ranked = sorted(possible, key=lambda fact: first.index(fact.name) if fact.name in first else len(first))
     return ranked[:SIGHTS_OFFERED]
@@ -230,12 +235,19 @@ def _day(view: View, day: date) -> Decision:
             "candidates": "\n".join(sight_line(view, fact) for fact in candidates),
             "chosen": _chosen(view),
             "day": short_day(day),
+            "waiting": _waiting(view, day, candidates),
             "amendments": "；".join([*_refusals(view, day), *wanted[-2:]]) or "无",
         },
         schema=schemas.closed({"visits": _visits(view, day, candidates, required)}),
         faults=_twice,
         max_tokens=120,
     )
+
+
+def _waiting(view: View, day: date, candidates: Sequence[AttractionFact]) -> str:
+    """The must-visits that have no day yet and could have this one, as a part of the prompt."""
+    names = [fact.name for fact in candidates if fact.name in view.must and fact.name not in view.visits(day)]
+    return f"必去还没排：{'、'.join(names)}。" if names else ""
 
 
 def _visits(view: View, day: date, candidates: Sequence[AttractionFact], required: Sequence[str]) -> JsonObject:

@@ -66,8 +66,7 @@ def judged(scene: Scene, answer: JsonObject) -> tuple[Checked, tuple[Amendment, 
 
 def _replaceable(view: View) -> list[str]:
     """What may be replaced: whatever was chosen and not asked for."""
-    must = {view.facts.canonical(name) for name in view.task.must_visit}
-    visits = [name for day in view.choices.days for name in day.visits if name not in must]
+    visits = [name for day in view.choices.days for name in day.visits if name not in view.must]
     return list(dict.fromkeys([*visits, *([view.choices.hotel] if view.choices.hotel else [])]))
 
 

@@ -105,12 +105,22 @@ class View:
         """What the amendments exclude from a choice."""
         return {name for one in self.scene.amendments if one.decision == key for name in one.exclude}
 
+    @cached_property
+    def must(self) -> tuple[str, ...]:
+        """The must-visits, by the catalogue's names as far as they are known."""
+        return tuple(self.facts.canonical(name) for name in self.task.must_visit)
+
+    def visits(self, day: date) -> tuple[str, ...]:
+        """The visits that are chosen for a day."""
+        return next((choice.visits for choice in self.choices.days if choice.date == day), ())
+
     def required(self, day: date) -> list[str]:
-        """What answers have put on a day, as far as it is still free to be there."""
+        """What a day must contain: its must-visits so far and what an answer has put on it, where that is possible."""
         placed = [key.partition(":")[2] for key in self.scene.choices if key.startswith("place:")]
-        wanted = [name for name in placed if self._chosen(place_key(name)).get("date") == day.isoformat()]
+        wanted = [name for name in self.visits(day) if name in self.must]
+        wanted += [name for name in placed if self._chosen(place_key(name)).get("date") == day.isoformat()]
         taken = self.visited(without=day) | self.excluded(day_key(day))
-        return [name for name in wanted if name not in taken]
+        return [name for name in dict.fromkeys(wanted) if name not in taken and self.can_visit(name, day)]
 
     def can_visit(self, name: str, day: date) -> bool:
         """Whether nothing that is known speaks against a visit on that day."""
