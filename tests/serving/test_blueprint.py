@@ -75,6 +75,12 @@ def test_what_ray_is_told_is_plain_json(folder: ModelFolder) -> None:
     assert json.loads(json.dumps(app)) == app
 
 
+def test_on_cpus_a_prompt_is_never_read_in_pieces(folder: ModelFolder) -> None:
+    engine = _engine(draw(folder, ServeRequest("small"), LAPTOP))
+    assert engine["enable_chunked_prefill"] is False
+    assert engine["max_num_batched_tokens"] >= engine["max_model_len"]
+
+
 def test_a_model_that_does_not_fit_into_memory_is_refused_with_both_sizes(folder: ModelFolder) -> None:
     machine = dataclasses.replace(LAPTOP, memory_bytes=3_000_000_000)
     with pytest.raises(UsageError, match=r"small needs about \d\.\d GB of memory to be served, found 3\.0 GB"):

@@ -120,6 +120,21 @@ def test_two_workers_answer_in_json_of_the_schema_without_blanks(deployment: Dep
 
 
 @pytest.mark.model
+def test_a_long_prompt_with_a_seed_does_not_end_the_engine(deployment: Deployment) -> None:
+    request = {
+        "model": deployment.model,
+        "messages": [{"role": "user", "content": "1 2 3 4 5 6 7 8 " * 50}],
+        "max_tokens": 2,
+        "temperature": 0.7,
+        "seed": 7,
+    }
+    answers = [httpx.post(f"{deployment.url}/chat/completions", json=request, timeout=300) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    texts = {answer.json()["choices"][0]["message"]["content"] for answer in answers}
+    assert len(texts) == 1
+
+
+@pytest.mark.model
 def test_a_running_deployment_is_found_again_within_seconds(deployment: Deployment, model_home: Path) -> None:
     began = time.monotonic()
     assert serve_up(ServeRequest(deployment.model), model_home) == deployment
