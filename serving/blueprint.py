@@ -65,13 +65,18 @@ def draw(folder: ModelFolder, request: ServeRequest, machine: Machine) -> Bluepr
     if device == "gpu":
         app = _app(folder, request.replicas, _gpu_engine(folder, size), {}, device)
         return Blueprint(folder.name, device, size, request.replicas, 0, app)
-    value_bytes = 2 if machine.has_bf16 else 4
-    kv_bytes = KV_CONTEXTS * _context(folder) * folder.kv_bytes_per_token(value_bytes)
-    memory = request.replicas * _cpu_memory(folder, size, value_bytes, kv_bytes)
+    value_bytes = _value_bytes(folder, request.replicas, machine, size)
+    memory = request.replicas * _cpu_memory(folder, size, value_bytes)
     _check_memory(folder, machine, memory)
-    engine = _cpu_engine(folder, size, value_bytes, kv_bytes)
+    engine = _cpu_engine(folder, size, value_bytes)
     app = _app(folder, request.replicas, engine, _cpu_environment(machine, size, request.replicas), device)
     return Blueprint(folder.name, device, size, request.replicas, memory, app)
+
+
+def _value_bytes(folder: ModelFolder, replicas: int, machine: Machine, size: int) -> int:
+    """The size of the type to compute in: float32 where the processor has no bfloat16 and memory suffices."""
+    fits = replicas * _cpu_memory(folder, size, value_bytes=4) <= machine.memory_bytes
+    return 4 if fits and not machine.has_bf16 else 2
 
 
 def _default_split(folder: ModelFolder, machine: Machine) -> int:
@@ -98,9 +103,13 @@ def _context(folder: ModelFolder) -> int:
     return min(folder.context_length, MAX_CONTEXT)
 
 
-def _cpu_memory(folder: ModelFolder, size: int, value_bytes: int, kv_bytes: int) -> int:
+def _cpu_memory(folder: ModelFolder, size: int, value_bytes: int) -> int:
     """Weights, cache, and the processes: one per worker, the engine, the replica and the ingress."""
-    return folder.loaded_bytes(value_bytes) + kv_bytes + (size + 3) * PROCESS_BYTES
+    return folder.loaded_bytes(value_bytes) + _kv_bytes(folder, value_bytes) + (size + 3) * PROCESS_BYTES
+
+
+def _kv_bytes(folder: ModelFolder, value_bytes: int) -> int:
+    return KV_CONTEXTS * _context(folder) * folder.kv_bytes_per_token(value_bytes)
 
 
 def _check_memory(folder: ModelFolder, machine: Machine, need: int) -> None:
@@ -129,11 +138,11 @@ def _gpu_engine(folder: ModelFolder, size: int) -> dict[str, Any]:
     return {**_common_engine(folder, size), "dtype": "auto", "gpu_memory_utilization": 0.85}
 
 
-def _cpu_engine(folder: ModelFolder, size: int, value_bytes: int, kv_bytes: int) -> dict[str, Any]:
+def _cpu_engine(folder: ModelFolder, size: int, value_bytes: int) -> dict[str, Any]:
     return {
         **_common_engine(folder, size),
         "dtype": "bfloat16" if value_bytes == 2 else "float32",
-        "kv_cache_memory_bytes": kv_bytes // min(size, folder.kv_heads),
+        "kv_cache_memory_bytes": _kv_bytes(folder, value_bytes) // min(size, folder.kv_heads),
         "max_num_seqs": MAX_SEQUENCES,
         # A prompt is read in one piece: vLLM 0.29 on CPUs dies at a request with a seed whose prompt is cut
         # ("CPU Generator does not use offset").

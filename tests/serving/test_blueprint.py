@@ -13,8 +13,10 @@ from serving.machine import Machine, this_machine
 from serving.model_folder import ModelFolder, read_model_folder
 from tests.serving.folders import write_folder
 
-LAPTOP = Machine(cores=(0, 1), memory_bytes=24_000_000_000, gpus=0, has_bf16=False, preload=("/lib/libiomp5.so",))
-SERVER = Machine(cores=tuple(range(32)), memory_bytes=256_000_000_000, gpus=2, has_bf16=True, preload=())
+LAPTOP = Machine(
+    cores=(0, 1), memory_bytes=24_000_000_000, gpus=0, has_bf16=False, has_int8=False, preload=("/lib/libiomp5.so",)
+)
+SERVER = Machine(cores=tuple(range(32)), memory_bytes=256_000_000_000, gpus=2, has_bf16=True, has_int8=True, preload=())
 
 
 @pytest.fixture
@@ -44,6 +46,11 @@ def test_two_cores_without_bf16_compute_in_float32_and_get_one_worker_each(folde
 
 def test_a_processor_with_bf16_computes_in_bfloat16(folder: ModelFolder) -> None:
     machine = dataclasses.replace(LAPTOP, has_bf16=True)
+    assert _engine(draw(folder, ServeRequest("small"), machine))["dtype"] == "bfloat16"
+
+
+def test_where_float32_does_not_fit_into_memory_it_is_bfloat16(folder: ModelFolder) -> None:
+    machine = dataclasses.replace(LAPTOP, memory_bytes=7_500_000_000)
     assert _engine(draw(folder, ServeRequest("small"), machine))["dtype"] == "bfloat16"
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import threading
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import pytest
 
 from runtime.errors import RepertoryError, UsageError
 from serving.catalog import ModelEntry, Quantisation
+from serving.machine import this_machine
 from serving.progress import Progress
-from serving.weights import is_pulled, pull
+from serving.weights import is_pulled, pull, suited
 from tests.serving.hub import Hub, entry, serving, write_wheel
 
 CONTENT = bytes(range(256)) * 40
@@ -163,6 +165,14 @@ def test_a_cache_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot keep weights here"):
         pull(entry(CONTENT), tmp_path / "file", converter=copy)
+
+
+@pytest.mark.parametrize(("has_int8", "gpus", "expected"), [(True, 0, "int8"), (False, 0, "none"), (True, 1, "none")])
+def test_a_model_is_quantised_only_where_that_makes_it_faster(has_int8: bool, gpus: int, expected: str) -> None:
+    machine = dataclasses.replace(this_machine(), has_int8=has_int8, gpus=gpus)
+    model = entry(CONTENT).model_copy(update={"quantisation": "int8"})
+    assert suited(model, machine).quantisation == expected
+    assert suited(entry(CONTENT), machine).quantisation == "none"
 
 
 @pytest.mark.usefixtures("at_hub")
