@@ -15,7 +15,7 @@ from runtime.errors import UsageError
 from scenarios.travel import schemas
 from scenarios.travel.dates import read_day
 from scenarios.travel.itinerary import TripTask
-from scenarios.travel.said import counted, has_child, is_age_said, is_length_said, is_number_said, is_said, mentioned
+from scenarios.travel.said import counted, has_child, is_age_said, is_length_said, is_said, mentioned, numbers_said
 from tools.travel.catalogue import Catalogue
 
 QUESTIONS: Mapping[str, str] = {
@@ -50,19 +50,7 @@ class Perceived(BaseModel):
     wishes: list[str]
 
 
-SCHEMA: JsonObject = schemas.closed(
-    {
-        "destination": schemas.optional(schemas.text()),
-        "days": schemas.optional(schemas.number(1, 30)),
-        "budget_cny": schemas.optional(schemas.number(1, 1_000_000)),
-        "people": schemas.optional(schemas.number(1, 20)),
-        "child_ages": schemas.listed(schemas.number(0, 17), 0, 6),
-        "start_date": schemas.optional(schemas.text()),
-        "must_visit": schemas.listed(schemas.text(), 0, 8),
-        "hotel_district": schemas.optional(schemas.text()),
-        "wishes": schemas.listed(schemas.text(), 0, 5),
-    }
-)
+LONGEST_DAYS, OLDEST_CHILD, LEAST_BUDGET = 30, 17, 100
 
 
 @dataclass(frozen=True)
@@ -78,7 +66,7 @@ class Reader:
             key="perceive",
             prompt="perceive",
             values={"request": request.text.strip(), "places": places},
-            schema=SCHEMA,
+            schema=_schema(request.text),
             faults=lambda answer: _faults(answer, request.text),
             max_tokens=300,
             temperature=0.0,
@@ -108,7 +96,7 @@ class Reader:
             said["hotel_district"] = self.catalogue.match_district(perceived.hotel_district).used
         if perceived.days is not None and is_length_said(perceived.days, request):
             said["days"] = perceived.days
-        if perceived.budget_cny is not None and is_number_said(perceived.budget_cny, request):
+        if perceived.budget_cny is not None and perceived.budget_cny in numbers_said(request):
             said["budget_cny"] = perceived.budget_cny
         start = read_day(perceived.start_date or "", today)
         if start is not None and is_said(perceived.start_date or "", request):
@@ -154,13 +142,36 @@ def _party(perceived: Perceived, request: str) -> JsonObject:
     return party
 
 
+def _schema(request: str) -> JsonObject:
+    """What can be read out of the request: of numbers only those that it contains."""
+    days = [days for days in range(1, LONGEST_DAYS + 1) if is_length_said(days, request)]
+    budgets = [number for number in numbers_said(request) if number >= LEAST_BUDGET]
+    ages = [age for age in range(OLDEST_CHILD + 1) if is_age_said(age, request)]
+    people = [counted(request, children) for children in range(len(ages) + 1)]
+    return schemas.closed(
+        {
+            "destination": schemas.optional(schemas.text()),
+            "days": schemas.one_of([*days, None]),
+            "budget_cny": schemas.one_of([*budgets, None]),
+            "people": schemas.one_of([*people, None]),
+            "child_ages": schemas.listed(schemas.one_of([*ages]) if ages else {}, 0, len(ages)),
+            "start_date": schemas.optional(schemas.text()),
+            "must_visit": schemas.listed(schemas.text(), 0, 8),
+            "hotel_district": schemas.optional(schemas.text()),
+            "wishes": schemas.listed(schemas.text(), 0, 5),
+        }
+    )
+
+
 def _faults(answer: JsonObject, request: str) -> list[str]:
     """Where the reading contradicts the request's own words."""
-    ages = answer["child_ages"]
-    people = counted(request, len(ages) if isinstance(ages, list) else 0)
-    if people is not None and answer["people"] != people:
-        return [f"people 应为 {people}：原文说的是{people}人"]
-    return []
+    perceived = Perceived.model_validate(answer)
+    unsaid = [age for age in perceived.child_ages if not is_age_said(age, request)]
+    faults = [f"child_ages 里的 {age} 不是原文说的年龄，去掉" for age in dict.fromkeys(unsaid)]
+    people = counted(request, len(perceived.child_ages) - len(unsaid))
+    if people is not None and perceived.people != people:
+        faults.append(f"people 应为 {people}：原文说的是{people}人")
+    return faults
 
 
 def _given(inputs: JsonObject) -> JsonObject:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
 
 from tools.travel.catalogue import Catalogue
 
 _DIGITS = "零一二三四五六七八九"
-_UNITS = ((10_000, "万"), (1_000, "千"), (100, "百"), (10, "十"))
+_UNIT = {"万": 10_000, "千": 1_000, "百": 100, "十": 10}
+_COUNT = r"(二?十[一二三四五六七八九]?|[一二三四五六七八九]|\d{1,2})"
+_HEADS = re.compile(rf"一家{_COUNT}口|(?<![一每]){_COUNT}个?(?:人|位)(?!均)")
+_ADULTS = re.compile(rf"{_COUNT}个?(?:大人|成人|成年人|大)(?:{_COUNT}个?小)?")
 _CHILD = re.compile(r"孩|儿子|女儿|娃|宝宝|小朋友|儿童")
-_N = r"([一两二三四五六七八九]|二?十[一二三四五六七八九]?|\d{1,2})"
-_HEADS = re.compile(rf"一家{_N}口|(?<![一每]){_N}个?(?:人|位)(?!均)")
-_ADULTS = re.compile(rf"{_N}个?(?:大人|成人|成年人|大)(?:{_N}个?小)?")
 
 
 def is_said(text: str, request: str) -> bool:
@@ -21,54 +20,53 @@ def is_said(text: str, request: str) -> bool:
     return bool(_plain(text)) and _plain(text) in _plain(request)
 
 
-def is_number_said(number: int, request: str) -> bool:
-    """Whether the request contains the number, in figures or in Chinese numerals."""
-    plain = _plain(request).replace(",", "").replace("两", "二")
-    figures = {int(found) for found in re.findall(r"\d+", plain)}
-    tens = {int(float(found) * unit) for found, unit in _mixed(plain)}
-    return number in figures | tens or numeral(number) in plain or numeral(number).removeprefix("一") in plain
+def numbers_said(request: str) -> tuple[int, ...]:
+    """The numbers that the request contains, in figures (5000, 1.2万) or in Chinese numerals (五千二), ascending."""
+    text = re.sub(r"(?<=\d),(?=\d{3})", "", _plain(request))
+    found = {int(figures) for figures in re.findall(r"\d+", text)}
+    found |= {int(float(figures) * _UNIT[unit]) for figures, unit in re.findall(r"(\d+(?:\.\d+)?)([万千百])", text)}
+    found |= {value(word) for word in re.findall(r"[零一二三四五六七八九十百千万]+", text)}
+    return tuple(sorted(found))
+
+
+def value(word: str) -> int:
+    """The number that figures or a Chinese numeral below 100,000,000 mean: 五千二百, 五千二, 十二, 一万二."""
+    if word.isdigit():
+        return int(word)
+    high, has_myriads, low = word.rpartition("万")
+    if has_myriads:
+        return (value(high) or 1) * 10_000 + (value(low) * 1_000 if len(low) == 1 else value(low))
+    total, digit, unit = 0, 0, 1
+    for char in low:
+        if char in _UNIT:
+            total, digit, unit = total + (digit or 1) * _UNIT[char], 0, _UNIT[char]
+        else:
+            digit, unit = _DIGITS.index(char), 1 if char == "零" else unit
+    return total + digit * max(1, unit // 10)
 
 
 def is_length_said(days: int, request: str) -> bool:
     """Whether the request contains so many days: 3天, 三日游; or the bare number as an answer of its own."""
-    words = {str(days), numeral(days), numeral(days).removeprefix("一"), numeral(days).replace("二", "两")} - {""}
-    number = rf"(?<![\d月])(?:{'|'.join(sorted(words))})"
-    return any(re.search(rf"{number}(?:个?[天日晚夜]|$)", _plain(line)) for line in request.splitlines())
+    return _is_counted(days, r"(?<![\d月])", r"个?[天日晚夜]", request)
 
 
 def is_age_said(age: int, request: str) -> bool:
     """Whether the request contains the age: 5岁, 3、5岁, 五周岁; or the bare number as an answer of its own."""
-    words = {str(age), numeral(age), numeral(age).removeprefix("一"), numeral(age).replace("二", "两")} - {""}
-    listed = rf"(?<!\d)(?:{'|'.join(sorted(words))})(?:岁?[、,，和与及]\d+)*"
-    return any(re.search(rf"{listed}(?:周?岁|$)", _plain(line)) for line in request.splitlines())
+    return _is_counted(age, r"(?<!\d)", rf"(?:岁?[、,，和与及]{_COUNT})*周?岁", request)
 
 
-def numeral(number: int) -> str:
-    """The Chinese numeral of a whole number below 100,000,000: 5000 is 五千, 12 is 一十二."""
-    if number < 10:
-        return _DIGITS[number]
-    unit, name = next((unit, name) for unit, name in _UNITS if number >= unit)
-    rest = number % unit
-    gap = "零" if 0 < rest < unit // 10 else ""
-    return numeral(number // unit) + name + (gap + numeral(rest) if rest else "")
+def _is_counted(number: int, before: str, after: str, request: str) -> bool:
+    pattern = re.compile(rf"{before}{_COUNT}(?={after}|$)")
+    return any(value(found[1]) == number for line in request.splitlines() for found in pattern.finditer(_plain(line)))
 
 
 def counted(request: str, children: int) -> int | None:
-    """How many people the request counts: 一家三口, 3个人, 两大一小, 两个大人 (and children); None: it does not."""
-    plain = _plain(request)
-    if found := _ADULTS.search(plain):
-        return _count(found[1]) + (_count(found[2]) if found[2] else children)
-    found = _HEADS.search(plain)
-    return _count(found[1] or found[2]) if found else None
-
-
-def _count(word: str) -> int:
-    word = word.replace("两", "二")
-    return int(word) if word.isdigit() else next(count for count in range(1, 100) if _same(numeral(count), word))
-
-
-def _same(one: str, other: str) -> bool:
-    return other in (one, one.removeprefix("一"))
+    """How many people the request counts: 一家三口, 3个人, 两大一小, 两个大人 (and the children); None: it does not."""
+    text = _plain(request)
+    if adults := _ADULTS.search(text):
+        return value(adults[1]) + (value(adults[2]) if adults[2] else children)
+    heads = _HEADS.search(text)
+    return value(heads[1] or heads[2]) if heads else None
 
 
 def has_child(request: str) -> bool:
@@ -93,11 +91,6 @@ def _names(catalogue: Catalogue) -> set[str]:
     return {name for name in names if len(name) > 1 and not name.isascii()}
 
 
-def _mixed(text: str) -> Sequence[tuple[str, int]]:
-    """Figures with a Chinese unit: 1.2万, 5千."""
-    units = {name: unit for unit, name in _UNITS}
-    return [(figures, units[name]) for figures, name in re.findall(r"(\d+(?:\.\d+)?)([万千百])", text)]
-
-
 def _plain(text: str) -> str:
-    return "".join(unicodedata.normalize("NFKC", text).split())
+    """The text in one width, without spaces, with 两 as 二."""
+    return "".join(unicodedata.normalize("NFKC", text).split()).replace("两", "二")

@@ -9,7 +9,7 @@ from runtime.errors import UsageError
 from scenarios.travel.dates import read_day
 from scenarios.travel.domain import DATA
 from scenarios.travel.reading import Reader
-from scenarios.travel.said import counted, is_age_said, is_length_said, is_number_said, is_said, mentioned, numeral
+from scenarios.travel.said import counted, is_age_said, is_length_said, is_said, mentioned, numbers_said, value
 from tools.travel.catalogue import load_catalogue
 
 TODAY = date(2026, 11, 23)
@@ -138,17 +138,30 @@ def test_people_are_counted_as_the_request_counts_them(text: str, people: int | 
     assert counted(text, 1) == people
 
 
+def test_of_numbers_only_those_that_the_request_contains_can_be_read() -> None:
+    properties = READER.perceiving(Request(text=FAMILY)).schema["properties"]
+    assert isinstance(properties, dict)
+    assert properties["days"] == {"enum": [3, None]}
+    assert properties["budget_cny"] == {"enum": [5000, None]}
+    assert properties["people"] == {"enum": [3, None]}
+    assert properties["child_ages"] == {"type": "array", "items": {"enum": [5]}, "minItems": 0, "maxItems": 1}
+
+
 def test_numbers_are_recognised_in_figures_and_in_numerals() -> None:
-    assert numeral(12345) == "一万二千三百四十五"
-    assert numeral(2005) == "二千零五"
-    assert is_number_said(5000, "五千块")
-    assert is_number_said(12000, "1.2万")
-    assert is_number_said(2000, "两千")
-    assert not is_number_said(1000, "预算500元")
-    assert is_length_said(2, "玩两天")
-    assert is_length_said(3, "玩几天？\n3")
-    assert not is_length_said(1, "一个女儿，玩3天")
+    assert numbers_said("五千块，1.2万，两千三百，十二") == (1, 2, 12, 2300, 5000, 12000)
+    assert numbers_said("预算5,000元") == (5000,)
+    assert [value(word) for word in ("五千二", "一万二", "三万五千", "二千零五", "二十", "一百零三", "40")] == [
+        5200, 12000, 35000, 2005, 20, 103, 40,
+    ]  # fmt: skip
+
+
+def test_lengths_and_ages_are_recognised_by_their_units_or_as_bare_answers() -> None:
+    assert is_length_said(2, "玩两天") and is_length_said(3, "玩几天？\n3") and is_length_said(3, "玩几天？3")
+    assert not is_length_said(1, "一个女儿，玩3天") and not is_length_said(5, "12月5日，玩3天")
     assert is_age_said(5, "孩子5岁") and is_age_said(3, "孩子3、5岁") and is_age_said(8, "孩子几岁？8")
-    assert is_age_said(5, "五岁") and not is_age_said(2, "两个大人，孩子5岁")
+    assert is_age_said(3, "3岁和8岁") and is_age_said(5, "五岁") and not is_age_said(2, "两个大人，孩子5岁")
+
+
+def test_words_are_recognised_whatever_their_spaces() -> None:
     assert is_said("科技 馆", "想去科技馆")
     assert not is_said("", "x")
