@@ -25,7 +25,7 @@ def numbers_said(request: str) -> tuple[int, ...]:
     text = re.sub(r"(?<=\d),(?=\d{3})", "", _plain(request))
     found = {int(figures) for figures in re.findall(r"\d+", text)}
     found |= {int(float(figures) * _UNIT[unit]) for figures, unit in re.findall(r"(\d+(?:\.\d+)?)([万千百])", text)}
-    found |= {value(word) for word in re.findall(r"[零一二三四五六七八九十百千万]+", text)}
+    found |= {value(word) for word in re.findall(r"[一二三四五六七八九十][零一二三四五六七八九十百千万]*", text)}
     return tuple(sorted(found))
 
 

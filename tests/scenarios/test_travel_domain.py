@@ -278,7 +278,7 @@ async def test_what_is_missing_is_asked_of_the_person() -> None:
 
 
 async def test_missing_and_nobody_to_ask_names_the_field() -> None:
-    cast_, _ = team(thoughtful)
+    cast_, _ = team(lambda _prompt, _schema: READ | {"budget_cny": None})
     with pytest.raises(MissingInput, match="budget_cny"):
         await cast_.answer(Request(text=FAMILY.replace("，预算5000元", "")))
 
