@@ -19,6 +19,9 @@ JUDGEMENT = "judgement"
 
 GOOD, CHANGE = "可行", "要改"
 
+TOLD = ("within_budget", "must_visits_present", "child_friendly")
+"""The checks whose findings the model is told even when they passed: it cannot do these sums itself."""
+
 OBJECTION = "评审建议："
 """How an amendment of the model begins; only one is heeded, so that a judge who is never content ends too."""
 
@@ -36,7 +39,9 @@ def amendments(scene: Scene, plan: JsonObject) -> tuple[Amendment, ...]:
 def judging(scene: Scene, plan: JsonObject) -> Decision:
     """The decision that judges the whole: good, or one thing to replace, with the reason."""
     view = View(scene)
-    failed = [one.detail for one in checks(scene, plan) if not one.passed]
+    found = checks(scene, plan)
+    said = [one.detail.rstrip("。") for one in found if one.name in TOLD or not one.passed]
+    outcome = "全部通过" if all(one.passed for one in found) else "有没通过的"
     reason = schemas.text(30)
     good = schemas.closed({"reason": reason, "verdict": schemas.one_of([GOOD])})
     change = schemas.closed(
@@ -48,7 +53,7 @@ def judging(scene: Scene, plan: JsonObject) -> Decision:
         values={
             "task": brief(view.task),
             "plan": plan_lines(TripPlan.model_validate(plan)),
-            "failed": "；".join(failed) or "全部通过",
+            "checks": f"{outcome}：{'；'.join(said)}",
         },
         schema=schemas.any_of(good, change) if _replaceable(view) else good,
         max_tokens=90,

@@ -129,7 +129,7 @@ class Errand:
         return (Amendment(decision="shop", text="too dear", exclude=dear),)
 
     def judging(self, scene: Scene, plan: JsonObject) -> Decision:
-        values = {"task": "", "plan": str(plan), "failed": ""}
+        values = {"task": "", "plan": str(plan), "checks": ""}
         return Decision(key="judgement", prompt="judge", values=values, schema=objects(good={"type": "boolean"}))
 
     def judged(self, scene: Scene, answer: JsonObject) -> tuple[Checked, tuple[Amendment, ...]]:
