@@ -22,6 +22,7 @@ from autogen_core.tools import BaseTool, Tool, ToolSchema
 from pydantic import BaseModel, JsonValue
 
 from agents.critic import Critic
+from agents.decide import Asking
 from agents.domain import Domain
 from agents.executor import Executor
 from agents.limits import Limits
@@ -169,6 +170,7 @@ class Cast:
     def __init__(self, model: ChatCompletionClient, domain: Domain, tools: Sequence[Tool]) -> None:
         self.model, self.domain, self.tools = model, domain, tools
         self.limits = Limits()
+        self.asking: Asking | None = None
         self.memories = [NotedMemory(name=name) for name in ("knowledge", "episodes", "preferences")]
         self.replies: dict[str, str] = {}
         self.questions: list[str] = []
@@ -178,10 +180,12 @@ class Cast:
         return next((reply for part, reply in self.replies.items() if part in question), None)
 
     async def _register(self, runtime: SingleThreadedAgentRuntime) -> None:
-        model, domain, tools, limits = self.model, self.domain, self.tools, self.limits
-        await Planner.register(runtime, "planner", lambda: Planner(model, domain, tools, limits=limits))
-        await Executor.register(runtime, "executor", lambda: Executor(model, domain, tools, limits=limits))
-        await Critic.register(runtime, "critic", lambda: Critic(model, domain, limits=limits))
+        model, domain, tools, limits, asking = self.model, self.domain, self.tools, self.limits, self.asking
+        await Planner.register(runtime, "planner", lambda: Planner(model, domain, tools, limits=limits, asking=asking))
+        await Executor.register(
+            runtime, "executor", lambda: Executor(model, domain, tools, limits=limits, asking=asking)
+        )
+        await Critic.register(runtime, "critic", lambda: Critic(model, domain, limits=limits, asking=asking))
         await Retriever.register(runtime, "retriever", lambda: Retriever(*self.memories))
         await Person.register(runtime, "person", lambda: Person(self._ask))
 
