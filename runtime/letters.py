@@ -45,7 +45,7 @@ class Letters:
         """
         name = self._registry.type_name(message)
         if not self._registry.is_registered(name, JSON_DATA_CONTENT_TYPE):
-            self.add_type(cast(type, type(message)))
+            self.add_type(message.__class__)
         if self._registry.is_registered(name, JSON_DATA_CONTENT_TYPE):
             data = self._registry.serialize(message, type_name=name, data_content_type=JSON_DATA_CONTENT_TYPE)
             return canonical({"type": name, "data": parse(data)})
