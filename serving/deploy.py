@@ -26,6 +26,7 @@ from runtime import ray_local
 from runtime.errors import RepertoryError, UsageError
 from serving.blueprint import Blueprint, ServeRequest, draw
 from serving.catalog import shipped_catalog
+from serving.evidence import replica_logs
 from serving.machine import this_machine
 from serving.model_folder import ModelFolder, read_model_folder
 from serving.orders import carry_out, ray_app
@@ -173,7 +174,8 @@ def _deploy(blueprint: Blueprint, port: int, home: Path, report: Report) -> Depl
     ray = ray_local.ensure_ray(home, lambda stage: report(Progress(stage)))
     name = blueprint.model
     command = ray_app("up", {"address": ray.address, "port": port, "name": name, "app": blueprint.app})
-    port = int(carry_out(command, _states(home) / f"{name}.log", report, f"deploying {name}", home=home))
+    log, what = _states(home) / f"{name}.log", f"deploying {name}"
+    port = int(carry_out(command, log, report, what, deeper_logs=lambda: _replica_logs(home, name)))
     deployment = Deployment(
         url=f"http://127.0.0.1:{port}/{name}/v1",
         model=name,
@@ -187,6 +189,11 @@ def _deploy(blueprint: Blueprint, port: int, home: Path, report: Report) -> Depl
     _await_token(deployment)
     _write(home, deployment)
     return deployment
+
+
+def _replica_logs(home: Path, name: str) -> list[Path]:
+    folder = ray_local.session_logs(home)
+    return [] if folder is None else replica_logs(folder, name)
 
 
 def _await_token(deployment: Deployment) -> None:

@@ -20,18 +20,26 @@ MARK = "@@serving "
 
 
 class LocalWeights:
-    """Keeps Ray's LLM server from starting a task on each node to fetch weights: they lie where the order says.
+    """Keeps Ray's LLM server from starting two more processes on the way to the first token.
 
-    The task would import vLLM in one more process, half a minute of two cores, to find that there is nothing to do.
+    One would fetch weights, which lie where the order says; the other would gather usage statistics, which are off.
+    Each imports Ray's LLM library, and the server waits for both.
     """
 
     def __new__(cls, **arguments: Any) -> Any:
         """The callback object that Ray asks for, made where its base class can be imported."""
         from ray.llm._internal.common.callbacks.base import CallbackBase
+        from ray.llm._internal.serve.core.server import llm_server
 
+        library: Any = llm_server
+        library.push_telemetry_report_for_all_models = _report_nothing
         callback = CallbackBase(**arguments)
         callback.ctx.run_init_node = False
         return callback
+
+
+def _report_nothing(**_: object) -> None:
+    """Stands where the usage statistics of Ray's LLM server were."""
 
 
 def main() -> None:

@@ -27,12 +27,12 @@ def test_the_answer_is_returned_and_stages_are_reported_on_the_way(tmp_path: Pat
 
 
 def test_a_failure_is_one_error_with_its_reason_and_the_telling_lines_of_the_log(tmp_path: Path) -> None:
-    script = "print('starting up'); print('RuntimeError: out of memory'); say('failed', 'replica died'); sys.exit(1)"
+    script = "print('begin'); print('RuntimeError: out of memory'); say('failed', 'Trace:\\n it died'); sys.exit(1)"
     with pytest.raises(RepertoryError) as caught:
         carry_out(_python(script), tmp_path / "log", silent, "deploying m")
     message = str(caught.value)
-    assert message.startswith("deploying m failed: replica died\n  RuntimeError: out of memory\n")
-    assert "starting up" not in message
+    assert message.startswith("deploying m failed: it died\n  RuntimeError: out of memory\n")
+    assert "begin" not in message
     assert str(tmp_path / "log") in message
 
 
