@@ -92,21 +92,20 @@ class SubtaskPlanner:
     def planning(self, scene: Scene, tools: Sequence[ToolSchema], limit: int) -> Decision:
         """The decision on the subtasks: on all of them, or on those that the amendments ask for."""
         view = View(scene)
-        tools = [tool for tool in tools if tool["name"] != ARITHMETIC]
-        asked = [one for one in scene.amendments if one.decision == SUBTASKS]
-        wanted = _wanted(asked, [tool["name"] for tool in tools])
-        least = len(asked) or LEAST
+        tools = sorted((tool for tool in tools if tool["name"] != ARITHMETIC), key=_rank)
+        asked = [one for one in scene.amendments if one.decision == SUBTASKS][:limit]
+        offered = [_required(one, tools) for one in asked] or [tools] * limit
         return Decision(
             key=SUBTASKS,
             prompt="plan",
             values={
-                "tools": "\n".join(f"{tool['name']}：{_label(tool)}" for tool in sorted(tools, key=_rank)),
+                "tools": "\n".join(f"{tool['name']}：{_label(tool)}" for tool in tools),
                 "task": brief(view.task),
                 "known": known(view, failures=True),
                 "amendments": "".join(f"\n还缺：{one.text}" for one in asked),
-                "limit": str(limit),
+                "limit": str(len(offered)),
             },
-            schema=self._schema(view, [tool for tool in tools if tool["name"] in wanted], (min(least, limit), limit)),
+            schema=self._schema(view, offered, len(asked) or min(LEAST, limit)),
             max_tokens=90 * limit,
         )
 
@@ -118,9 +117,9 @@ class SubtaskPlanner:
             _subtask(number, row, same) for number, row in enumerate(planned, start=1) if same[number] == number
         )
 
-    def _schema(self, view: View, tools: Sequence[ToolSchema], bounds: tuple[int, int]) -> JsonObject:
-        least, most = bounds
-        heads = [self._subtask_schema(view, tools, number) for number in range(1, most + 1)]
+    def _schema(self, view: View, offered: Sequence[Sequence[ToolSchema]], least: int) -> JsonObject:
+        """The subtasks one after the other, each with the tools that it may use."""
+        heads = [self._subtask_schema(view, tools, number) for number, tools in enumerate(offered, start=1)]
         return schemas.closed({"subtasks": schemas.headed(heads, {}, 0, least)})
 
     def _subtask_schema(self, view: View, tools: Sequence[ToolSchema], number: int) -> JsonObject:
@@ -181,10 +180,9 @@ class SubtaskPlanner:
         return subtask.model_copy(update={"goal": goal, "alternative": ""})
 
 
-def _wanted(asked: Sequence[Amendment], tools: Sequence[str]) -> list[str]:
-    """The tools that may be planned: those that the amendments ask for, else all."""
-    required = [name for one in asked for name in one.require if name in tools]
-    return required or [*tools]
+def _required(asked: Amendment, tools: Sequence[ToolSchema]) -> Sequence[ToolSchema]:
+    """The tools that an amendment asks for; all when it names none that there is."""
+    return [tool for tool in tools if tool["name"] in asked.require] or tools
 
 
 def _rank(tool: ToolSchema) -> int:

@@ -53,7 +53,7 @@ def build(config: Mapping[str, Json], resources: Resources) -> Team:
 
 
 async def perform(journal: MemoryJournal) -> TripResult:
-    request = {"type": "Request", "data": Request(text=FAMILY).model_dump(mode="json")}
+    request: Json = {"type": "Request", "data": Request(text=FAMILY).model_dump(mode="json")}
     spec = TeamSpec("trip", f"{__name__}:build", {})
     answer = await LocalEngine(journal).perform(Performance("run1", spec, AgentName("planner"), canonical(request)))
     assert isinstance(answer, dict)
