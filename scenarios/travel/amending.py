@@ -40,7 +40,7 @@ def _leave(view: View, fault: Fault) -> Iterator[Amendment]:
     if fault.name is None:
         return
     name = view.facts.canonical(fault.name)
-    if name in view.must and fault.kind in ("too_far", "unsuitable_age"):
+    if name in view.bound and fault.kind in ("too_far", "unsuitable_age"):
         return
     for one in replacing(view, name, fault.instruction):
         if fault.date is None or one.decision in (day_key(fault.date), MEALS, HOTEL):
@@ -54,7 +54,7 @@ def _move(view: View, fault: Fault) -> Iterator[Amendment]:
         return
     name = view.facts.canonical(fault.name)
     days = [day for day in view.dates if day != fault.date and view.can_visit(name, day)]
-    if name in view.must and days:
+    if name in view.bound and days:
         yield Amendment(decision=place_key(name), text=fault.instruction)
 
 
@@ -65,8 +65,7 @@ def _bring(view: View, fault: Fault) -> Iterator[Amendment]:
         yield Amendment(decision=place_key(name), text=fault.instruction)
         return
     other = view.facts.canonical(view.alternatives.get(name, ""))
-    is_possible = other in view.facts.attractions and any(view.can_visit(other, day) for day in view.dates)
-    if is_possible and other not in view.visited():
+    if other in view.bound and other not in view.visited():
         yield Amendment(decision=place_key(other), text=f"“{name}”去不了，按预案安排“{other}”。")
 
 
@@ -75,11 +74,11 @@ def _lighten(view: View, fault: Fault) -> Iterator[Amendment]:
     day = next((choice for choice in view.choices.days if choice.date == fault.date), None)
     if day is None or not day.visits:
         return
-    optional = [name for name in day.visits if view.facts.canonical(name) not in view.must]
+    optional = [name for name in day.visits if view.facts.canonical(name) not in view.bound]
     if not optional and len(day.visits) == 1:
         return
     left = fault.name if fault.name in optional else (optional or list(day.visits))[-1]
-    if left in view.must:
+    if left in view.bound:
         yield Amendment(decision=place_key(left), text=fault.instruction)
     longer = [name for name in view.facts.attractions if _length(view, name) >= _length(view, left)]
     kept = [name for name in day.visits if name != left]

@@ -65,10 +65,9 @@ def reopen(scene: Scene, amendments: Sequence[Amendment]) -> JsonObject:
 
 
 def _sights(view: View) -> Iterator[Call]:
-    """Facts of the must-visits, of what has tickets, of what was chosen, and of what must stand in for a must-visit."""
+    """Facts of the must-visits, of what has tickets, of what was chosen, and of what stands in for a must-visit."""
     asked = [ticket.name for ticket in view.facts.tickets.values()]
-    lost = [name for name in view.task.must_visit if not any(view.can_visit(name, day) for day in view.dates)]
-    stand_ins = [view.alternatives[name] for name in lost if name in view.alternatives]
+    stand_ins = [view.alternatives[name] for name in view.lost if name in view.alternatives]
     names = [*view.task.must_visit, *asked, *sorted(view.visited()), *stand_ins]
     for name in dict.fromkeys(view.facts.canonical(name) for name in names):
         if view.facts.attraction(name) is None:
@@ -210,15 +209,15 @@ def _candidates(view: View, day: date) -> list[AttractionFact]:
     What is too long for a day is offered only when it was asked for.
     """
     taken = view.visited(without=day) | view.excluded(day_key(day))
-    first = [*view.required(day), *view.must, *sorted(view.alternatives.values())]
-    free = [fact for fact in view.facts.attractions.values() if fact.name not in taken]
-    possible = [
-        fact
-        for fact in free
-        if view.can_visit(fact.name, day) and (fact.name in view.must or (view.suits(fact) and fits(view, day, [fact])))
-    ]
+    first = [*view.required(day), *view.bound]
+    sights = [fact for fact in view.facts.attractions.values() if fact.name not in taken]
+    possible = [fact for fact in sights if view.can_visit(fact.name, day) and _is_offered(view, day, fact)]
     ranked = sorted(possible, key=lambda fact: first.index(fact.name) if fact.name in first else len(first))
     return ranked[:SIGHTS_OFFERED]
+
+
+def _is_offered(view: View, day: date, fact: AttractionFact) -> bool:
+    return fact.name in view.bound or (view.suits(fact) and fits(view, day, [fact]))
 
 
 def _day(view: View, day: date) -> Decision:
@@ -245,8 +244,8 @@ def _day(view: View, day: date) -> Decision:
 
 
 def _waiting(view: View, day: date, candidates: Sequence[AttractionFact]) -> str:
-    """The must-visits that have no day yet and could have this one, as a part of the prompt."""
-    names = [fact.name for fact in candidates if fact.name in view.must and fact.name not in view.visits(day)]
+    """The bound visits that have no day yet and could have this one, as a part of the prompt."""
+    names = [fact.name for fact in candidates if fact.name in view.bound and fact.name not in view.visits(day)]
     return f"必去还没排：{'、'.join(names)}。" if names else ""
 
 

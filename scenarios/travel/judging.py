@@ -17,6 +17,9 @@ from scenarios.travel.wording import brief, plan_lines
 JUDGEMENT = "judgement"
 """The name of the model's check."""
 
+REASON_LENGTH = 40
+"""Characters of the reason."""
+
 GOOD, CHANGE = "可行", "要改"
 
 TOLD = ("within_budget", "must_visits_present", "child_friendly")
@@ -42,7 +45,7 @@ def judging(scene: Scene, plan: JsonObject) -> Decision:
     found = checks(scene, plan)
     said = [one.detail.rstrip("。") for one in found if one.name in TOLD or not one.passed]
     outcome = "全部通过" if all(one.passed for one in found) else "有没通过的"
-    reason = schemas.text(30)
+    reason = schemas.text(REASON_LENGTH)
     good = schemas.closed({"reason": reason, "verdict": schemas.one_of([GOOD])})
     change = schemas.closed(
         {"reason": reason, "verdict": schemas.one_of([CHANGE]), "replace": schemas.one_of([*_replaceable(view)])}
@@ -56,7 +59,8 @@ def judging(scene: Scene, plan: JsonObject) -> Decision:
             "checks": f"{outcome}：{'；'.join(said)}",
         },
         schema=schemas.any_of(good, change) if _replaceable(view) else good,
-        max_tokens=90,
+        max_tokens=100,
+        temperature=0.0,
     )
 
 

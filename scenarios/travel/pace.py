@@ -11,29 +11,42 @@ from datetime import date
 from scenarios.travel.facts import AttractionFact
 from scenarios.travel.geography import nominal_minutes
 from scenarios.travel.schedule import NAP_MIN
-from scenarios.travel.timing import MEAL_MIN, VISIT_FROM, VISIT_MIN
+from scenarios.travel.timing import LUNCH, MEAL_MIN, VISIT_FROM, VISIT_MIN
 from scenarios.travel.view import SMALL_CHILD, View
 
 DAY_END = 17 * 60 + 30
 """Visits are over by then, in minutes from midnight: dinner and the way back follow."""
-WITHOUT_LUNCH_MIN = 300
+LUNCH_BY = LUNCH[1] + 20
+"""Lunch begins by then, with a little grace."""
+OVER_NOON_MIN = 300
 """A longer visit leaves no time for lunch before or after it."""
 EATING_PLACE = "restaurant"
 """The facility of places that one can eat in."""
 
 
 def fits(view: View, day: date, facts: Sequence[AttractionFact]) -> bool:
-    """Whether the visits, in this order, end before closing and before evening, with lunch after the first."""
+    """Whether the visits, in this order, end before closing and before evening, with lunch at noon somewhere between.
+
+    A visit that lasts over noon where one can eat needs no lunch beside it.
+    """
+    if any(eats_inside(fact) for fact in facts):
+        return _fits(view, day, facts, lunch_after=None)
+    return any(_fits(view, day, facts, lunch_after=place) for place in range(len(facts) + 1))
+
+
+def _fits(view: View, day: date, facts: Sequence[AttractionFact], lunch_after: int | None) -> bool:
+    """The same with lunch after so many visits."""
     free = VISIT_FROM
     for place, fact in enumerate(facts):
-        if place:
-            free += _pause(view) if place == 1 else 0
-            free += nominal_minutes(facts[place - 1], fact)
-        start, end = _times(view, fact, day, free)
-        if end > DAY_END or not _is_open(view, fact, day, start, end):
+        if place == lunch_after:
+            if free > LUNCH_BY:
+                return False
+            free = max(free, LUNCH[0]) + _pause(view)
+        free += nominal_minutes(facts[place - 1], fact) if place else 0
+        start, free = _times(view, fact, day, free)
+        if free > DAY_END or not _is_open(view, fact, day, start, free):
             return False
-        free = end
-    return all(length(fact) <= WITHOUT_LUNCH_MIN or eats_inside(fact) for fact in facts)
+    return lunch_after != len(facts) or free <= LUNCH_BY
 
 
 def length(fact: AttractionFact) -> int:
@@ -43,7 +56,7 @@ def length(fact: AttractionFact) -> int:
 
 def eats_inside(fact: AttractionFact) -> bool:
     """Whether a visit lasts over noon and one can eat there."""
-    return length(fact) > WITHOUT_LUNCH_MIN and EATING_PLACE in fact.family_facilities
+    return length(fact) > OVER_NOON_MIN and EATING_PLACE in fact.family_facilities
 
 
 def _pause(view: View) -> int:

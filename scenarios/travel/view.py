@@ -95,7 +95,8 @@ class View:
     @cached_property
     def alternatives(self) -> Mapping[str, str]:
         """By must-visit: what the plan takes when it cannot be visited."""
-        return {subtask.about: subtask.alternative for subtask in self.scene.subtasks if subtask.alternative}
+        planned = reversed(self.scene.subtasks)
+        return {self.facts.canonical(one.about): one.alternative for one in planned if one.alternative}
 
     def visited(self, *, without: date | None = None) -> set[str]:
         """The names of all visits that are chosen, but for one day's."""
@@ -110,14 +111,27 @@ class View:
         """The must-visits, by the catalogue's names as far as they are known."""
         return tuple(self.facts.canonical(name) for name in self.task.must_visit)
 
+    @cached_property
+    def lost(self) -> tuple[str, ...]:
+        """The must-visits that no day of the trip allows, as far as is known."""
+        return tuple(name for name in self.must if not any(self.can_visit(name, day) for day in self.dates))
+
+    @cached_property
+    def bound(self) -> tuple[str, ...]:
+        """What the plan should contain: the must-visits, and the planned alternatives of those that are lost."""
+        others = [self.facts.canonical(self.alternatives.get(name, "")) for name in self.lost]
+        stand_ins = [name for name in others if any(self.can_visit(name, day) for day in self.dates)]
+        kept = [name for name in self.must if name not in self.lost]
+        return tuple(dict.fromkeys([*kept, *(name for name in stand_ins if name in self.facts.attractions)]))
+
     def visits(self, day: date) -> tuple[str, ...]:
         """The visits that are chosen for a day."""
         return next((choice.visits for choice in self.choices.days if choice.date == day), ())
 
     def required(self, day: date) -> list[str]:
-        """What a day must contain: its must-visits so far and what an answer has put on it, where that is possible."""
+        """What a day must contain: what it has of the bound visits and what an answer has put on it, where possible."""
         placed = [key.partition(":")[2] for key in self.scene.choices if key.startswith("place:")]
-        wanted = [name for name in self.visits(day) if name in self.must]
+        wanted = [name for name in self.visits(day) if name in self.bound]
         wanted += [name for name in placed if self._chosen(place_key(name)).get("date") == day.isoformat()]
         taken = self.visited(without=day) | self.excluded(day_key(day))
         return [name for name in dict.fromkeys(wanted) if name not in taken and self.can_visit(name, day)]

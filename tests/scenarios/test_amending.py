@@ -78,13 +78,19 @@ def test_a_forgotten_must_visit_gets_a_day() -> None:
     assert made(view(), fault("missing_visit", PALACE, SATURDAY)) == [(f"place:{PALACE}", ())]
 
 
+def refusal(day: date) -> Failure:
+    asked: JsonObject = {"name": PALACE, "date": day.isoformat()}
+    return Failure(tool="ticket_availability", arguments=asked, code="sold_out", message="", evidence="step9")
+
+
 def test_an_impossible_must_visit_gives_way_to_the_planned_alternative() -> None:
     planned = Subtask(id="s1", goal="g", about=PALACE, tool="ticket_availability", success="s", alternative=PARK)
     without: JsonObject = {**CHOICES, "day:2026-12-06": {"visits": [SCIENCE]}}
     gone = fault("missing_visit", PALACE, is_fixable=False)
-    assert made(view(subtasks=(planned,), choices=without), gone) == [(f"place:{PARK}", ())]
-    assert made(view(subtasks=(planned,)), gone) == []
-    assert made(view(), gone) == []
+    refused = (refusal(SATURDAY), refusal(SUNDAY))
+    assert made(view(*refused, subtasks=(planned,), choices=without), gone) == [(f"place:{PARK}", ())]
+    assert made(view(*refused, subtasks=(planned,)), gone) == []
+    assert made(view(*refused), gone) == []
 
 
 def test_a_must_visit_without_a_ticket_is_moved_and_anything_else_is_left_out() -> None:
@@ -141,13 +147,6 @@ def test_whatever_was_chosen_can_be_replaced() -> None:
 
 
 def test_a_refused_ticket_is_known_to_the_view_and_an_unproven_one_is_not() -> None:
-    refused = Failure(
-        tool="ticket_availability",
-        arguments={"name": PALACE, "date": "2026-12-05"},
-        code="sold_out",
-        message="",
-        evidence="step9",
-    )
-    assert not view(refused).can_visit(PALACE, SATURDAY)
-    assert view(refused).can_visit(PALACE, SUNDAY)
-    assert view(refused.model_copy(update={"evidence": ""})).can_visit(PALACE, SATURDAY)
+    assert not view(refusal(SATURDAY)).can_visit(PALACE, SATURDAY)
+    assert view(refusal(SATURDAY)).can_visit(PALACE, SUNDAY)
+    assert view(refusal(SATURDAY).model_copy(update={"evidence": ""})).can_visit(PALACE, SATURDAY)
