@@ -56,12 +56,13 @@ def convert(source: Path, folder: Path, *, int8: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save_pretrained(folder)
     if int8:
-        _save_int8(model, folder)
+        save_int8(model, folder)
     else:
         model.save_pretrained(folder)
 
 
-def _save_int8(model: Any, folder: Path) -> None:
+def save_int8(model: Any, folder: Path) -> None:
+    """Write a transformers model with its linear layers as int8, but for the output head."""
     import safetensors.torch
 
     library: Any = safetensors.torch
