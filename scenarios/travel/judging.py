@@ -67,10 +67,12 @@ def judging(scene: Scene, plan: JsonObject) -> Decision:
 def judged(scene: Scene, answer: JsonObject) -> tuple[Checked, tuple[Amendment, ...]]:
     """The judgement as a check, and the one replacement that it asks for."""
     is_good = answer["verdict"] == GOOD
-    check = Checked(name=JUDGEMENT, passed=is_good, detail=str(answer["reason"]))
+    reason = str(answer["reason"])
+    detail = f"{reason}…" if len(reason) >= REASON_LENGTH else reason
+    check = Checked(name=JUDGEMENT, passed=is_good, detail=detail)
     if is_good or any(one.text.startswith(OBJECTION) for one in scene.amendments):
         return check, ()
-    return check, replacing(View(scene), str(answer["replace"]), f"{OBJECTION}{answer['reason']}")
+    return check, replacing(View(scene), str(answer["replace"]), f"{OBJECTION}{reason}")
 
 
 def _replaceable(view: View) -> list[str]:

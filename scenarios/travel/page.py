@@ -36,8 +36,9 @@ CHECKS: Mapping[str, str] = {
     "meals_present": "用餐安排",
     "no_repeats": "没有重复",
     "evidence_complete": "依据齐全",
+    "judgement": "模型总评",
 }
-"""What a reader sees for the name of a computed check; other checks show their own name."""
+"""What a reader sees for the name of a check; others show their own name."""
 
 
 @dataclass(frozen=True)
