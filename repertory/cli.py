@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from repertory.commands import init, models, replay, resume, run, runs, serve, validate
+from repertory.commands import init, models, replay, resume, run, runs, serve, transfer, validate
 from repertory.settings import read_settings
 
 app = typer.Typer(
@@ -30,6 +30,8 @@ app.command("resume")(resume.resume)
 app.command("replay")(replay.replay)
 app.command("validate")(validate.validate)
 app.command("init")(init.init)
+runs.app.command("export")(transfer.export)
+runs.app.command("import")(transfer.import_run)
 app.add_typer(runs.app, name="runs")
 app.add_typer(serve.app, name="serve")
 app.add_typer(models.app, name="models")

@@ -51,13 +51,22 @@ def write_all(directory: Path, files: Mapping[str, str]) -> list[Path]:
     return list(drafts)
 
 
-def _draft(directory: Path, name: str, text: str) -> Path:
+def write_bytes(place: Path, data: bytes) -> None:
+    """Write a file whole or not at all; what was there before is replaced.
+
+    Raises:
+        OSError: it cannot be written; nothing has changed.
+    """
+    _draft(place.parent, place.name, data).replace(place)
+
+
+def _draft(directory: Path, name: str, content: str | bytes) -> Path:
     """A durable file beside the final one; nothing is left of it when writing fails."""
     number, draft = tempfile.mkstemp(prefix=f".{name}.", dir=directory)
     path = Path(draft)
     try:
-        with os.fdopen(number, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(number, "wb") as file:
+            file.write(content if isinstance(content, bytes) else content.encode())
             file.flush()
             os.fsync(file.fileno())
         path.chmod(0o644)

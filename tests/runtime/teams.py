@@ -190,6 +190,17 @@ async def suicidal(self: Scripted, data: dict[str, Json]) -> Json:
     return None
 
 
+async def leaky(self: Scripted, data: dict[str, Json]) -> Json:
+    """A secret goes into a request, and the name of that step, as evidence, into another."""
+
+    async def perform(_: str) -> StepResult:
+        return StepResult(f"got {data['key']}")
+
+    recorded = await steps.perform(StepCall("tool", "leaky", canonical({"key": data["key"]}), perform))
+    await call("without")
+    return [recorded.value, await call(f"after {recorded.step}")]
+
+
 HANDLERS: dict[str, Handler] = {
     handler.__name__: handler
     for handler in (
@@ -209,6 +220,7 @@ HANDLERS: dict[str, Handler] = {
         suicidal,
         spender,
         payer,
+        leaky,
     )
 }
 
