@@ -7,7 +7,9 @@
     │   ├── BudgetExceeded    a limit of the scenario was reached
     │   ├── Undeliverable     a message's recipient does not exist or cannot be made
     │   ├── MissingInput      something needed was neither given nor could be asked
-    │   └── UncertainEffect   an effect may or may not have happened; a person must say
+    │   ├── UncertainEffect   an effect may or may not have happened; a person must say
+    │   ├── RunAborted        a person gave the run up
+    │   └── WaitingForPerson  all that is open waits for a person                            exit code 4
     ├── JournalError          the record cannot be read or written                               exit code 1
     │   ├── CorruptEvent      what is stored is not what was written
     │   ├── SeqConflict       two appends claim the same place
@@ -60,6 +62,16 @@ class MissingInput(RunError):
 
 class UncertainEffect(RunError):
     """A step that must not happen twice had started and not completed."""
+
+
+class RunAborted(RunError):
+    """A person gave the run up; what could be undone was undone."""
+
+
+class WaitingForPerson(RunError):
+    """All that is open waits for a person; the run goes on when they have decided."""
+
+    exit_code = 4
 
 
 class JournalError(RepertoryError):

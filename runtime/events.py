@@ -21,6 +21,12 @@ never again without a person."""
 StepKind = Literal["model", "tool", "retrieval", "memory", "question", "clock", "timer", "random"]
 """What a step asks of the outside world."""
 
+AskedFor = Literal["approval", "uncertain", "question"]
+"""Why a person is asked about a step: may it happen; did it happen; what is the answer."""
+
+Verdict = Literal["approve", "deny", "done", "retry", "abort"]
+"""What a person says of an asked step: do it; do not; here is its result; do it (again); give the run up."""
+
 Digest = str
 """The content hash of a blob: 32 hexadecimal digits of BLAKE2b."""
 
@@ -134,6 +140,41 @@ class StepStarted(Event, frozen=True, tag="step_started"):
     occurrence: int = 0
     """How many equal requests this delivery had made before."""
     effect: EffectClass = "read"
+    is_metered: bool = False
+    """Whether the run's budget counts it: it then happens only when the budget has let it through."""
+    tokens: int = 0
+    """About how many input tokens it will take, where the budget counts it."""
+
+
+class StepAsked(Event, frozen=True, tag="step_asked"):
+    """A person must say how a step goes on; until then it neither happens nor completes."""
+
+    step: str
+    delivery: str
+    why: AskedFor
+    question: str
+    """What the person is asked, in words."""
+
+
+class StepDecided(Event, frozen=True, tag="step_decided"):
+    """A person has said how an asked step goes on; a `StepCompleted` or `RunAborting` that follows comes next."""
+
+    step: str
+    delivery: str
+    verdict: Verdict
+    by: str = ""
+    """Who decided: the user's name."""
+    note: str = ""
+    """What they said to it; with "deny" the agent reads it."""
+    result: Digest | None = None
+    """With "done": what came of the step, canonical."""
+
+
+class StepBegun(Event, frozen=True, tag="step_begun"):
+    """A step that a person has let through is about to happen; durable before it happens."""
+
+    step: str
+    delivery: str
 
 
 class StepCompleted(Event, frozen=True, tag="step_completed"):
@@ -185,10 +226,26 @@ class RunFailed(Event, frozen=True, tag="run_failed"):
     failure: Failure
 
 
+class RunAborting(Event, frozen=True, tag="run_aborting"):
+    """The run will not be finished: from here its agents do nothing more and what can be undone is undone."""
+
+    failure: Failure
+    """Why; the `RunFailed` that ends the run says it again."""
+
+
 class RunInterrupted(Event, frozen=True, tag="run_interrupted"):
-    """A person stopped it; it can be resumed."""
+    """It was stopped; it can be resumed."""
 
     reason: str
+    why: Literal["stopped", "person", "budget"] = "stopped"
+    """From outside; because all that is open waits for a person; because of a limit."""
+
+
+class LimitsRaised(Event, frozen=True, tag="limits_raised"):
+    """A person has given the run new limits (`runtime/budget.py`)."""
+
+    limits: dict[str, float]
+    """The limits that change, by their names."""
 
 
 AnyEvent = (
@@ -197,11 +254,16 @@ AnyEvent = (
     | MessagePublished
     | DeliveryStarted
     | StepStarted
+    | StepAsked
+    | StepDecided
+    | StepBegun
     | StepCompleted
     | DeliveryCompleted
     | MessageCancelled
     | RunCompleted
     | RunFailed
+    | RunAborting
     | RunInterrupted
+    | LimitsRaised
 )
 """Every event that a journal may hold, told apart by its `event` field."""

@@ -16,7 +16,10 @@ from runtime.events import (
     RunFailed,
     RunInterrupted,
     RunStarted,
+    StepAsked,
+    StepBegun,
     StepCompleted,
+    StepDecided,
     StepStarted,
 )
 
@@ -63,9 +66,10 @@ def _after(summary: RunSummary, event: AnyEvent) -> RunSummary:
 
 
 def _open_questions(before: tuple[str, ...], event: AnyEvent) -> tuple[str, ...]:
-    if isinstance(event, StepStarted) and event.kind == "question" and event.step not in before:
+    is_asked = isinstance(event, StepAsked) or (isinstance(event, StepStarted) and event.kind == "question")
+    if isinstance(event, StepAsked | StepStarted) and is_asked and event.step not in before:
         return (*before, event.step)
-    if isinstance(event, StepCompleted) and event.step in before:
+    if isinstance(event, StepDecided | StepCompleted) and event.step in before:
         return tuple(step for step in before if step != event.step)
     return before
 
@@ -78,8 +82,10 @@ def _status(before: RunStatus, questions: tuple[str, ...], event: AnyEvent) -> R
         case RunFailed():
             return "failed"
         case RunInterrupted():
-            return "interrupted"
+            return "waiting" if event.why == "person" else "interrupted"
         case RunStarted() | MessageSent() | MessagePublished() | DeliveryStarted() | StepStarted():
+            begun = True
+        case StepAsked() | StepDecided() | StepBegun():
             begun = True
         case _:
             begun = before in ("running", "waiting")

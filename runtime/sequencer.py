@@ -26,19 +26,28 @@ from runtime.events import (
     DeliveryCompleted,
     DeliveryStarted,
     Failure,
+    LimitsRaised,
     MessageCancelled,
     MessagePublished,
     MessageSent,
+    RunAborting,
     RunCompleted,
     RunFailed,
     RunInterrupted,
     RunStarted,
+    StepAsked,
+    StepBegun,
     StepCompleted,
+    StepDecided,
     StepStarted,
 )
 from runtime.routing import Routes
+from runtime.step_book import StepBook, outcome_of
 
 Message = MessageSent | MessagePublished
+
+UNDO = "undo"
+"""The agent type that undoes what an aborted run has done; the only one that is heard then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,8 @@ class Outgoing:
     """Whether the driver of the run must see it."""
     message: Message | None = None
     """The message that a `DeliveryStarted` hands over."""
+    is_given: bool = False
+    """Whether a person gave this result: no host has its bytes."""
 
 
 @dataclass(slots=True)
@@ -72,8 +83,9 @@ class Sequencer:
         self._running: dict[str, _Delivery] = {}
         self._busy: dict[AgentName, set[str]] = {}
         self._agents: dict[str, AgentName] = {}
-        self._steps: dict[str, bool] = {}
+        self._steps = StepBook()
         self._ending: RunCompleted | None = None
+        self._aborting: RunAborting | None = None
         self._ended = False
 
     # What a shell asks
@@ -93,6 +105,16 @@ class Sequencer:
         """Whether the run has its last event; what is proposed afterwards is dropped."""
         return self._ended
 
+    @property
+    def aborting(self) -> RunAborting | None:
+        """Why the run is given up, once it is: only what undoes it is taken from then on."""
+        return self._aborting
+
+    @property
+    def steps(self) -> StepBook:
+        """How the run's steps stand; for reading."""
+        return self._steps
+
     def running(self) -> dict[str, AgentName]:
         """The deliveries that have started and not completed, with their agents."""
         return {delivery: entry.agent for delivery, entry in self._running.items()}
@@ -105,7 +127,7 @@ class Sequencer:
         A proposed `RunCompleted` waits until nothing is left to do.
         `at` is the time in seconds since 1970 that all of them get.
         """
-        if self._ended or self._is_known(proposed):
+        if self._ended or self._is_known(proposed) or (self._aborting is not None and not self._undoes(proposed)):
             return []
         if isinstance(proposed, RunCompleted) and not self.is_idle:
             self._ending = proposed
@@ -133,21 +155,26 @@ class Sequencer:
                 self._apply_completion(event)
             case MessageCancelled():
                 self._forget_request(event.cause, event.message)
-            case StepStarted():
-                self._steps.setdefault(event.step, False)
-            case StepCompleted():
-                self._steps[event.step] = True
+            case StepStarted() | StepAsked() | StepDecided() | StepBegun() | StepCompleted():
+                self._steps.apply(event)
+            case RunAborting():
+                self._aborting, self._ending = event, None
             case RunCompleted() | RunFailed():
                 self._ended = True
-            case RunStarted() | RunInterrupted():
+            case RunStarted() | RunInterrupted() | LimitsRaised():
                 pass
 
     def resume(self, *, at: float) -> list[Outgoing]:
-        """Starts what may start after a state was restored; normally nothing is left to start."""
+        """Starts what may start after a state was restored, and begins what a person has let through meanwhile."""
         started: list[Outgoing] = []
         for agent in sorted(self._mailboxes):
             started += [self._number(event, at) for event in self._starts(agent)]
-        return started
+        return started + self.begin(at=at)
+
+    def begin(self, *, at: float) -> list[Outgoing]:
+        """Begins what a person has let through. Only who has hosts to perform it may ask for this."""
+        begun = [] if self._aborting is not None else self._steps.to_begin()
+        return [self._number(event, at) for event in begun]
 
     # Decisions
 
@@ -156,9 +183,9 @@ class Sequencer:
             case MessageSent() | MessagePublished():
                 return event.message in self._messages
             case StepStarted():
-                return event.step in self._steps or event.delivery not in self._agents
-            case StepCompleted():
-                return self._steps.get(event.step, True)
+                return self._steps.is_known(event) or event.delivery not in self._agents
+            case StepAsked() | StepDecided() | StepBegun() | StepCompleted():
+                return self._steps.is_known(event)
             case DeliveryStarted():
                 return True
             case DeliveryCompleted():
@@ -167,7 +194,22 @@ class Sequencer:
                 return event.message not in self._messages
             case RunStarted():
                 return self._seq > 0
-            case RunCompleted() | RunFailed() | RunInterrupted():
+            case RunAborting():
+                return self._aborting is not None
+            case RunCompleted() | RunFailed() | RunInterrupted() | LimitsRaised():
+                return False
+
+    def _undoes(self, event: AnyEvent) -> bool:
+        """Whether an event is of those that a run still takes when it is given up: what undoes, and what ends."""
+        match event:
+            case MessageSent():
+                return event.cause == ids.ROOT and event.recipient.type == UNDO
+            case StepStarted() | DeliveryCompleted():
+                agent = self._agents.get(event.delivery)
+                return agent is not None and agent.type == UNDO
+            case StepCompleted() | RunFailed() | RunInterrupted():
+                return True
+            case _:
                 return False
 
     def _with_consequences(self, event: AnyEvent) -> Iterator[AnyEvent]:
@@ -183,18 +225,22 @@ class Sequencer:
                 yield from self._starts(event.agent)
                 if self._ending is not None and self.is_idle:
                     yield self._ending
+            case StepDecided():
+                yield from outcome_of(event)
             case _:
                 return
 
     def _arrive(self, sent: MessageSent) -> Iterator[AnyEvent]:
         if self._routes.policy(sent.recipient) is None:
             yield self._undeliverable(sent)
-        elif self._must_reenter(sent):
+        elif self._aborting is None and self._must_reenter(sent):
             yield self._start(sent.recipient, sent.message)
         else:
             yield from self._starts(sent.recipient)
 
     def _starts(self, agent: AgentName) -> Iterator[AnyEvent]:
+        if self._aborting is not None and agent.type != UNDO:
+            return
         while (queue := self._mailboxes.get(agent)) and self._is_free(agent):
             yield self._start(agent, queue[0])
 
@@ -259,7 +305,12 @@ class Sequencer:
                 must_be_durable_first = event.effect in ("compensable", "irreversible")
                 return Outgoing(event, to=self._agents[event.delivery] if must_be_durable_first else None)
             case StepCompleted():
+                is_given = self._steps.is_settled(event.step)
+                return Outgoing(event, to=self._agents[event.delivery], is_given=is_given)
+            case StepBegun():
                 return Outgoing(event, to=self._agents[event.delivery])
+            case StepAsked() | RunAborting():
+                return Outgoing(event, to_driver=True)
             case DeliveryCompleted():
                 message = self._messages[event.message]
                 is_awaited = isinstance(message, MessageSent)

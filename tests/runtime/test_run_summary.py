@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.events import AnyEvent, Failure, RunCompleted, RunFailed, RunInterrupted
+from runtime.events import AnyEvent, Failure, RunCompleted, RunFailed, RunInterrupted, StepAsked, StepDecided
 from runtime.run_summary import RunStatus, summarised
 from tests.runtime.journal_samples import HASH, answer, delivery, question, started
 
 FAILED = RunFailed(seq=3, failure=Failure("builtins:ValueError", "no"))
 INTERRUPTED = RunInterrupted(seq=3, reason="Ctrl-C")
+LEFT = RunInterrupted(seq=3, reason="waits", why="person")
+ASKED = StepAsked(seq=2, step="s", delivery="d", why="approval", question="may it?")
+DECIDED = StepDecided(seq=4, step="s", delivery="d", verdict="approve")
 
 
 @pytest.mark.parametrize(
@@ -25,6 +28,10 @@ INTERRUPTED = RunInterrupted(seq=3, reason="Ctrl-C")
         ([started(), question(2), INTERRUPTED], "interrupted"),
         ([started(), question(2), INTERRUPTED, delivery(4)], "waiting"),
         ([started(), delivery(2), FAILED, delivery(4)], "running"),
+        ([started(), ASKED], "waiting"),
+        ([started(), ASKED, LEFT], "waiting"),
+        ([started(), ASKED, LEFT, DECIDED], "running"),
+        ([started(), ASKED, INTERRUPTED], "interrupted"),
     ],
 )
 def test_the_status_of_a_run_follows_its_events(events: list[AnyEvent], status: RunStatus) -> None:
