@@ -30,8 +30,10 @@ from runtime.journal import Journal
 from runtime.letters import Letters
 from scenarios.build import TeamConfig, knowledge_name, open_memory
 from scenarios.load import LoadedScenario
+from scenarios.outside import tool_secrets
 from scenarios.scenario import AGENT_KINDS, Scenario
 from serving.blueprint import ServeRequest
+from tools.listed import ListedTool
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,13 @@ async def perform(order: Order, settings: Settings) -> int:
         RunError: it failed; the journal says how.
     """
     loaded = order.loaded
-    check_scenario(loaded)
+    listed = await check_scenario(loaded, settings.variables)
     results.prepare(order.out, "--out")
     if order.record is not None:
         results.prepare(order.record.parent, "--record")
     choice = choose_model(loaded, settings)
     await learn_knowledge(loaded.scenario, settings)
-    performance = _performance(loaded, settings, choice, clock.new_id())
+    performance = _performance(loaded, settings, choice, listed)
     stage = Stage(loaded.scenario, loaded.path.parent, order)
     async with opened(settings.journal) as journal:
         return await _play(stage, performance, settings, journal)
@@ -101,7 +103,9 @@ async def resume(name: str, order: Resumption, settings: Settings) -> int:
         results.prepare(out, "--out")
         if config.model.kind == "endpoint" and scenario.model.endpoint is None:
             served(ServeRequest(model=config.model.name), settings)
-        secrets = settings.secrets if scenario.model.endpoint is not None else {}
+        secrets = (settings.secrets if scenario.model.endpoint is not None else {}) | tool_secrets(
+            scenario, settings.variables
+        )
         stage = Stage(scenario, Path(config.folder), replace(order, out=out))
         return await _play(stage, replace(recorded, secrets=secrets), settings, journal)
 
@@ -154,20 +158,23 @@ def _named(result: Json, run: str) -> Json:
     return {**result, "run": run} if isinstance(result, Mapping) and "run" in result else result
 
 
-def _performance(loaded: LoadedScenario, settings: Settings, choice: Choice, run: str) -> Performance:
+def _performance(
+    loaded: LoadedScenario, settings: Settings, choice: Choice, listed: dict[str, ListedTool]
+) -> Performance:
     scenario = loaded.scenario
     config = TeamConfig(
         scenario=scenario,
         folder=str(loaded.path.parent),
         model=choice.source,
         memory=str(settings.memory) if scenario.memory.remember or scenario.memory.knowledge else None,
+        mcp=listed,
     )
     return Performance(
-        run=run,
+        run=clock.new_id(),
         spec=config.spec(),
         recipient=first_recipient(scenario),
         payload=first_message(scenario),
-        secrets=choice.secrets,
+        secrets={**choice.secrets, **tool_secrets(scenario, settings.variables)},
     )
 
 

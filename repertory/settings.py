@@ -21,6 +21,8 @@ class Settings:
     """Where everything is kept; it need not exist yet."""
     api_key: str | None = field(default=None, repr=False)
     """The key of an endpoint; never shown, logged or journaled."""
+    variables: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """All of the environment's variables: a scenario's tools name those that hold their secrets."""
     debug: bool = False
     """Whether errors show their traceback."""
 
@@ -49,6 +51,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings that an environment makes; an empty variable counts as none."""
     home = environment.get("REPERTORY_HOME") or "~/.repertory"
     return Settings(
+        variables=environment,
         home=Path(home).expanduser().absolute(),
         api_key=environment.get("REPERTORY_API_KEY") or environment.get("OPENAI_API_KEY") or None,
         debug=environment.get("REPERTORY_DEBUG", "") not in ("", "0"),

@@ -6,9 +6,7 @@ live. Each model, tool and memory is wrapped on the way (`runtime/journaled.py`)
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import sys
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -46,10 +44,13 @@ from runtime.routing import AgentPolicy, Placement
 from runtime.steps import StepCall, StepResult
 from runtime.team import Ask, Resources, Team, TeamSpec
 from scenarios import scenario as schema
+from scenarios.outside import Outside
+from scenarios.python_reference import find_python
 from scenarios.scenario import AGENT_KINDS, Scenario
 from serving.source import ModelSource, open_model
 from tools.execute import Surroundings
 from tools.faults import FaultRule, Faults
+from tools.listed import ListedTool
 from tools.registry import ToolRegistry
 from tools.spec import Fallback, RetryPolicy
 from tools.tool import SingleTool
@@ -71,6 +72,8 @@ class TeamConfig(BaseModel):
     model: ModelSource
     memory: str | None
     """The directory of the long-term memory; None when nothing is remembered and nothing known."""
+    mcp: dict[str, ListedTool] = {}
+    """What the scenario's MCP servers said of their tools when the run began, by the names that agents use."""
 
     def spec(self) -> TeamSpec:
         """The same as plain facts."""
@@ -104,22 +107,23 @@ def load_domain(reference: str, folder: Path | None = None, data: str | None = N
     Raises:
         UsageError: when there is no such module or class, or the data is not in order.
     """
-    found = _find(reference, folder)
+    found = find_python(reference, folder)
     has_data = data is not None and bool(inspect.signature(found).parameters)
     return cast(Domain, found(Path(cast(str, data))) if has_data else found())
 
 
-def registry_of(scenario: Scenario, folder: Path) -> ToolRegistry:
-    """The scenario's tools: those of the travel family where it has data for them, and its own.
+def registry_of(scenario: Scenario, outside: Outside) -> ToolRegistry:
+    """The scenario's tools: those of the travel family where it has data for them, its own, and those from outside.
 
     Raises:
         UsageError: when a tool is unknown, cannot be loaded, or its data is not in order.
     """
     family: Mapping[str, Tool] = _family(Path(scenario.data)) if scenario.data else {}
-    listed = {entry.label for entry in scenario.tools}
+    listed = {label for entry in scenario.tools for label in entry.labels}
     registry = ToolRegistry()
     for entry in scenario.tools:
-        registry.add(_changed(_tool(entry, family, folder), entry, listed))
+        for tool in _entered(entry, family, outside):
+            registry.add(_changed(tool, entry, listed))
     registry.check()
     return registry
 
@@ -128,6 +132,15 @@ def registry_of(scenario: Scenario, folder: Path) -> ToolRegistry:
 def _family(data: Path) -> Mapping[str, Tool]:
     """The travel family over a directory; read once in each process."""
     return {tool.name: tool for tool in travel_tools(load_catalogue(data))}
+
+
+def _entered(entry: schema.Tool, family: Mapping[str, Tool], outside: Outside) -> list[SingleTool]:
+    """The tools that an entry of the scenario stands for, as they are by themselves."""
+    if entry.mcp is not None:
+        return outside.mcp_tools(entry, entry.mcp)
+    if entry.http is not None:
+        return [outside.http_tool(entry, entry.http)]
+    return [_tool(entry, family, outside.folder)]
 
 
 def _tool(entry: schema.Tool, family: Mapping[str, Tool], folder: Path) -> SingleTool:
@@ -200,7 +213,7 @@ class _Wiring:
 
     def _own(self, reference: str) -> tuple[type[BaseAgent], Factory]:
         """An agent of the scenario's own: a class, or a function whose return annotation is one."""
-        found = _find(reference, Path(self.config.folder))
+        found = find_python(reference, Path(self.config.folder))
         cls: Any = found if inspect.isclass(found) else inspect.signature(found, eval_str=True).return_annotation
         if not (inspect.isclass(cls) and issubclass(cls, BaseAgent)):
             raise UsageError(
@@ -246,13 +259,17 @@ class _Wiring:
 
     def _tools(self) -> Sequence[Tool]:
         scenario = self.config.scenario
-        registry = registry_of(scenario, Path(self.config.folder))
+        registry = registry_of(scenario, self._outside)
         rules = tuple(
             FaultRule(tool=fault.tool, when=dict(fault.when), error=fault.error, times=fault.times)
             for fault in scenario.faults
         )
         effects: dict[str, EffectClass] = {name: registry.get(name).spec.effect for name in registry.names()}
         return registry.wrapped(lambda single: JournaledTool(single, effects[single.name]), Surroundings(Faults(rules)))
+
+    @cached_property
+    def _outside(self) -> Outside:
+        return Outside(Path(self.config.folder), self.config.mcp, self.resources.secrets)
 
     def _memories(self) -> tuple[Memory, Memory, Memory]:
         """Knowledge, episodes and preferences."""
@@ -289,17 +306,6 @@ def _household(scenario: Scenario, agent: schema.Agent) -> str:
         name = other
     is_shared = any(found.placement.together == name for found in scenario.agents.values())
     return name if is_shared else ""
-
-
-def _find(reference: str, folder: Path | None) -> Any:
-    """What `module:name` names; modules beside the scenario file are found after installed ones."""
-    module, _, name = reference.partition(":")
-    if folder is not None and str(folder) not in sys.path:
-        sys.path.append(str(folder))
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f"found {reference!r}, expected module:name of a class or function: {error}") from error
 
 
 def _recorded(ask: Ask | None) -> Ask:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from scenarios.flaws import Flaw, Path, nearest, shown
-from scenarios.scenario import ERROR_CODES, Scenario
+from scenarios.scenario import ERROR_CODES, Scenario, Tool
 
 PlaceOf = Callable[[Path], str]
 
@@ -39,22 +39,68 @@ def _agents(scenario: Scenario, place_of: PlaceOf) -> Iterator[Flaw]:
 
 
 def _tools(scenario: Scenario, place_of: PlaceOf) -> Iterator[Flaw]:
-    names = [tool.label for tool in scenario.tools]
+    index_of = {label: index for index, tool in enumerate(scenario.tools) for label in tool.labels}
     fallbacks: dict[str, str | None] = {}
     for index, tool in enumerate(scenario.tools):
-        if not tool.label:
-            yield Flaw(place_of(("tools", index)), ("tools", index), "neither name nor import", "one of them")
-        elif tool.label in fallbacks:
-            yield Flaw(place_of(("tools", index)), ("tools", index), f"the tool {tool.label} again", "each tool once")
-        fallbacks[tool.label] = tool.fallback
-        yield from _unknown(tool.fallback, names, "tool of this scenario", ("tools", index, "fallback"), place_of)
+        yield from _kind(tool, ("tools", index), place_of)
+        for label in tool.labels:
+            if label in fallbacks:
+                yield Flaw(place_of(("tools", index)), ("tools", index), f"the tool {label} again", "each tool once")
+            fallbacks[label] = tool.fallback
+        path = ("tools", index, "fallback")
+        yield from _unknown(tool.fallback, list(index_of), "tool of this scenario", path, place_of)
     for circle in _circles(fallbacks):
-        path = ("tools", names.index(circle[0]), "fallback")
+        path = ("tools", index_of[circle[0]], "fallback")
         yield Flaw(place_of(path), path, f"a circle of fallbacks: {' → '.join(circle)}", "a last tool without one")
 
 
+def _kind(tool: Tool, path: Path, place_of: PlaceOf) -> Iterator[Flaw]:
+    """What says which tool is meant: one thing, and whole."""
+    said = [word for word in ("import", "http", "mcp") if getattr(tool, "import_" if word == "import" else word)]
+    if len(said) > 1:
+        yield Flaw(place_of(path), path, " and ".join(said), "one of them")
+    elif not said and tool.name is None:
+        yield Flaw(place_of(path), path, "neither name nor import, http or mcp", "one of them")
+    if tool.http is not None:
+        if tool.name is None:
+            yield Flaw(place_of(path), path, "an HTTP tool without a name", "name: what agents shall call it")
+        yield from _address(tool.http.url, (*path, "http", "url"), place_of)
+    if tool.mcp is not None:
+        yield from _server(tool, (*path, "mcp"), place_of)
+
+
+def _server(tool: Tool, path: Path, place_of: PlaceOf) -> Iterator[Flaw]:
+    assert tool.mcp is not None
+    server = tool.mcp
+    if (server.command is None) == (server.url is None):
+        found = "neither command nor url" if server.url is None else "command and url"
+        yield Flaw(place_of(path), path, found, "one of them")
+    labels = list(server.labels().values())
+    for position, name in enumerate(server.tools):
+        if position >= len(labels) or labels[position] != name:
+            at = (*path, "tools", position)
+            yield Flaw(place_of(at), at, shown(name), "each tool once")
+            break
+    if tool.name is not None:
+        at = (*path[:-1], "name")
+        yield Flaw(place_of(at), at, shown(tool.name), "mcp.prefix, since a server may have several tools")
+    yield from _address(server.url or "", (*path, "url"), place_of)
+    for field, holder in (("env", "command"), ("headers", "url")):
+        if getattr(server, field) and getattr(server, holder) is None:
+            yield Flaw(
+                place_of((*path, field)), (*path, field), f"{field} without {holder}", f"{field} with {holder} only"
+            )
+
+
+def _address(url: str, path: Path, place_of: PlaceOf) -> Iterator[Flaw]:
+    """A scenario stands in the journal: no part of an address may be a secret; the message does not repeat it."""
+    if any(sign in url for sign in "@?#"):
+        expected = "one without user, password and query; secrets go into headers, by the name of a variable"
+        yield Flaw(place_of(path), path, "an address with more than a place", expected)
+
+
 def _faults(scenario: Scenario, place_of: PlaceOf) -> Iterator[Flaw]:
-    tools = {tool.label: tool for tool in scenario.tools}
+    tools = {label: tool for tool in scenario.tools for label in tool.labels}
     for index, fault in enumerate(scenario.faults):
         yield from _unknown(fault.tool, list(tools), "tool of this scenario", ("faults", index, "tool"), place_of)
         named = tools.get(fault.tool)

@@ -31,12 +31,20 @@ NAME_PATTERN = r"^[A-Za-z_][\w-]*$"
 KIND_PATTERN = rf"^({'|'.join(AGENT_KINDS)}|{REFERENCE})$"
 URL_PATTERN = r"^https?://\S+$"
 REFERENCE_PATTERN = rf"^{REFERENCE}$"
+VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+HEADER_PATTERN = r"^[A-Za-z0-9-]+$"
+MCP_NAME_PATTERN = r"^[\w./-]+$"
+PREFIX_PATTERN = r"^([A-Za-z_]\w*)?$"
 
 PATTERN_WORDS = {
     NAME_PATTERN: "a name: a letter, then letters, digits, _ or -",
     KIND_PATTERN: f"one of {', '.join(AGENT_KINDS)}, or module:function",
     URL_PATTERN: "an address such as http://127.0.0.1:8000/v1",
     REFERENCE_PATTERN: "package.module:name",
+    VARIABLE_PATTERN: "the name of an environment variable, such as WEATHER_TOKEN (never a secret itself)",
+    HEADER_PATTERN: "the name of a header, such as Authorization",
+    MCP_NAME_PATTERN: "a tool's name as its server lists it",
+    PREFIX_PATTERN: "a letter, then letters, digits or _",
 }
 """What the patterns mean, for messages."""
 
@@ -109,13 +117,67 @@ class Agent(Part):
     """Where it lives."""
 
 
+Variable = Annotated[str, Field(pattern=VARIABLE_PATTERN, max_length=256)]
+"""The name of an environment variable of the calling process, whose value is a secret and is kept nowhere."""
+
+Header = Annotated[str, Field(pattern=HEADER_PATTERN, max_length=256)]
+"""The name of an HTTP header."""
+
+
+class HttpCall(Part):
+    """An address that a tool asks."""
+
+    url: Annotated[str, Field(pattern=URL_PATTERN)]
+    """The address; `{parameter}` may stand in its path. Redirects are not followed."""
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
+    """GET and DELETE send parameters as the query, the others as a JSON object."""
+    description: Annotated[str, Field(min_length=1, max_length=2000)]
+    """What the tool promises; the model reads it."""
+    parameters: dict[Name, dict[str, JsonValue]] = {}
+    """The JSON Schema of each parameter, such as `city: {type: string}`."""
+    required: list[Name] | None = None
+    """Parameters that must be given; none: all of them."""
+    constants: dict[Name, JsonValue] = {}
+    """Values that are sent along; the model does not see them."""
+    headers: dict[Header, Variable] = {}
+    """Headers, each with the environment variable that holds its value."""
+
+
+class McpServer(Part):
+    """An MCP server and which of its tools are meant."""
+
+    command: Annotated[list[str], Field(min_length=1)] | None = None
+    """The program and its arguments, started beside the scenario file; no shell reads it."""
+    url: Annotated[str, Field(pattern=URL_PATTERN)] | None = None
+    """The address of a server that is up (streamable HTTP), instead of a command."""
+    tools: Annotated[list[Annotated[str, Field(pattern=MCP_NAME_PATTERN)]], Field(min_length=1)]
+    """Its tools, as it names them; others are not offered. `.` and `/` in a name become `_`."""
+    prefix: Annotated[str, Field(pattern=PREFIX_PATTERN, max_length=32)] = ""
+    """What stands before each name."""
+    env: dict[Variable, Variable] = {}
+    """Variables of the command's environment, each with the environment variable here that holds its value."""
+    headers: dict[Header, Variable] = {}
+    """Headers for `url`, each with the environment variable that holds its value."""
+
+    def labels(self) -> dict[str, str]:
+        """The server's names by those that agents know the tools by."""
+        return {self.prefix + name.replace(".", "_").replace("/", "_"): name for name in self.tools}
+
+
 class Tool(Part):
-    """One tool that the executors may call; a plain text stands for a name or a `module:function`."""
+    """One tool that the executors may call; a plain text stands for a name or a `module:function`.
+
+    One of `name` alone, `import`, `http` and `mcp` says what it is; an entry with `mcp` stands for several tools.
+    """
 
     name: Name | None = None
-    """A registered tool, or the name that an imported one shall have."""
+    """A registered tool, or the name that an imported or HTTP one shall have."""
     import_: PythonReference | None = Field(default=None, alias="import")
     """`module:function` of a tool of one's own."""
+    http: HttpCall | None = None
+    """An address that the tool asks."""
+    mcp: McpServer | None = None
+    """An MCP server whose tools these are."""
     fallback: Name | None = None
     """The tool to ask when this one has failed for good."""
     timeout_s: Annotated[float, Field(gt=0, le=3600)] | None = None
@@ -144,6 +206,23 @@ class Tool(Part):
         if self.name is not None:
             return self.name
         return (self.import_ or "").rpartition(":")[2]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of all tools that the entry stands for; empty when it says too little."""
+        if self.mcp is not None:
+            return tuple(self.mcp.labels())
+        return (self.label,) if self.label else ()
+
+    @property
+    def variables(self) -> dict[tuple[str, ...], str]:
+        """Each environment variable that holds a secret of the tool, by the path within the entry that names it."""
+        said: dict[tuple[str, ...], str] = {}
+        for part, holder in (("http", self.http), ("mcp", self.mcp)):
+            for field in ("headers", "env"):
+                named: dict[str, str] = getattr(holder, field, {})
+                said |= {(part, field, name): variable for name, variable in named.items()}
+        return said
 
 
 class Memory(Part):

@@ -63,10 +63,18 @@ class HttpAccess:
         Raises:
             UsageError: a host is not given as host, host:port or http://host:port.
         """
-        asker = _Asker(self, frozenset(_origin(host) for host in self.hosts))
+        asker = self.asker()
         read = tool(asker.http_get, effect="read", timeout_s=self.timeout_s)
         post = tool(asker.http_post_json, effect=self.post_effect, timeout_s=self.timeout_s)
         return [read, post]
+
+    def asker(self) -> HttpAsker:
+        """What asks these hosts.
+
+        Raises:
+            UsageError: a host is not given as host, host:port or http://host:port.
+        """
+        return HttpAsker(self, frozenset(_origin(host) for host in self.hosts))
 
 
 def _origin(host: str) -> str:
@@ -80,8 +88,8 @@ def _origin_of(url: httpx.URL) -> str:
     return f"{url.scheme}://{url.netloc.decode()}"
 
 
-class _Asker:
-    """The tools' functions."""
+class HttpAsker:
+    """Asks the allowed hosts; its methods are the tools' functions."""
 
     def __init__(self, access: HttpAccess, origins: frozenset[str]) -> None:
         self._access, self._origins = access, origins
@@ -97,7 +105,7 @@ class _Asker:
         query: Annotated[dict[str, str] | None, Field(description="Query parameters")] = None,
     ) -> HttpAnswer | ToolRetry:
         """Fetches an address of an allowed host and returns its JSON or text."""
-        return await self._ask("GET", url, params=query)
+        return await self.ask("GET", url, params=query)
 
     async def http_post_json(
         self,
@@ -106,11 +114,17 @@ class _Asker:
         key: CallId,
     ) -> HttpAnswer | ToolRetry:
         """Sends a JSON object to an address of an allowed host and returns its answer."""
-        return await self._ask("POST", url, json=body, headers={"Idempotency-Key": key})
+        return await self.ask("POST", url, json=body, headers={"Idempotency-Key": key})
 
-    async def _ask(
+    async def ask(
         self, method: str, url: str, headers: Mapping[str, str] | None = None, **content: Any
     ) -> HttpAnswer | ToolRetry:
+        """One request; `content` is what httpx calls `params` and `json`.
+
+        Raises:
+            ToolFault: the host cannot be reached, or answers that it will not.
+            TimeoutError, ConnectionError: whether the request was heeded is not known.
+        """
         target = self._allowed(url)
         if isinstance(target, ToolRetry):
             return target

@@ -1,6 +1,6 @@
-"""Tools of an MCP server that runs as a child process and speaks over its standard input and output.
+"""Tools of an MCP server: a child process that speaks over its standard input and output, or a server with an address.
 
-    async with McpServer("uvx", ["some-server"]) as server:
+    async with McpServer(McpProcess("uvx", ["some-server"])) as server:
         for each in await server.tools():
             registry.add(each)
 
@@ -14,11 +14,13 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import httpx2
 from mcp import Client, MCPError, StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CONNECTION_CLOSED, INVALID_PARAMS, CallToolResult, ContentBlock, TextContent, ToolAnnotations
 from mcp.types import Tool as McpTool
 from pydantic import BaseModel, JsonValue, TypeAdapter
@@ -28,9 +30,39 @@ from runtime.events import EffectClass
 from tools.errors import ToolFault
 from tools.execute import CallContext
 from tools.json_schema import arguments_model
+from tools.listed import ListedTool
 from tools.outcome import ToolRetry
 from tools.spec import ToolSpec
 from tools.tool import SingleTool
+
+
+@dataclass(frozen=True)
+class McpProcess:
+    """A server that is started as a child process."""
+
+    command: str
+    args: Sequence[str] = ()
+    env: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Added to a minimal environment."""
+    folder: Path | None = None
+    """Where it is started; None: here."""
+    log: Path | None = None
+    """Gets what the server writes to its standard error."""
+
+    def __str__(self) -> str:
+        return " ".join([self.command, *self.args])
+
+
+@dataclass(frozen=True)
+class McpAddress:
+    """A server that is up, asked over HTTP."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Sent with each request; they may hold secrets."""
+
+    def __str__(self) -> str:
+        return self.url
 
 
 @dataclass(frozen=True)
@@ -47,18 +79,8 @@ class _Connection:
 class McpServer:
     """One MCP server; its connection is opened by the first use and closed by leaving the `async with`."""
 
-    def __init__(
-        self,
-        command: str,
-        args: Sequence[str] = (),
-        *,
-        env: Mapping[str, str] | None = None,
-        log: Path | None = None,
-        start_timeout_s: float = 30.0,
-    ) -> None:
-        """`env` is added to a minimal environment; `log` gets what the server writes to its standard error."""
-        self._parameters = StdioServerParameters(command=command, args=list(args), env=dict(env or {}))
-        self._log = log
+    def __init__(self, place: McpProcess | McpAddress, *, start_timeout_s: float = 30.0) -> None:
+        self._place = place
         self._start_timeout_s = start_timeout_s
         self._connection: _Connection | None = None
         self._opening = asyncio.Lock()
@@ -68,6 +90,10 @@ class McpServer:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connection, and with it a server that was started for it; the next use opens another."""
         await self._disconnect(self._connection)
 
     async def tools(
@@ -79,7 +105,19 @@ class McpServer:
         annotations say so, else irreversible.
 
         Raises:
-            UsageError: the server cannot be started.
+            UsageError: the server cannot be reached.
+        """
+        chosen = effects or {}
+        return [
+            self.tool(each, name=prefix + plain_name(each.name), effect=chosen.get(each.name), timeout_s=timeout_s)
+            for each in await self.listed()
+        ]
+
+    async def listed(self) -> list[ListedTool]:
+        """What the server has.
+
+        Raises:
+            UsageError: it cannot be reached.
         """
         connection = await self._connected()
         listed, cursor = list[McpTool](), None
@@ -88,22 +126,30 @@ class McpServer:
             listed, cursor = listed + page.tools, page.next_cursor
             if cursor is None:
                 break
-        chosen = effects or {}
         return [
-            self._tool(each, prefix, chosen.get(each.name) or _effect(each.annotations), timeout_s) for each in listed
+            ListedTool(
+                name=each.name,
+                description=each.description or each.title or plain_name(each.name).replace("_", " "),
+                parameters=each.input_schema,
+                effect=_effect(each.annotations),
+            )
+            for each in listed
         ]
 
-    def _tool(self, listed: McpTool, prefix: str, effect: EffectClass, timeout_s: float) -> SingleTool:
+    def tool(
+        self, listed: ListedTool, *, name: str, effect: EffectClass | None = None, timeout_s: float = 30.0
+    ) -> SingleTool:
+        """One of the server's tools by a name of ours; the server is not asked before the first call."""
+
         async def perform(args: BaseModel, ctx: CallContext) -> object:
             return await self._call(listed.name, args.model_dump(mode="json", exclude_unset=True))
 
-        name = prefix + listed.name.replace(".", "_").replace("/", "_")
         spec = ToolSpec(
             name=name,
-            description=listed.description or listed.title or name.replace("_", " "),
-            args_type=arguments_model(name, listed.input_schema),
+            description=listed.description,
+            args_type=arguments_model(name, listed.parameters),
             result=TypeAdapter(Any),
-            effect=effect,
+            effect=effect or listed.effect,
             timeout_s=timeout_s,
         )
         return SingleTool(spec, perform)
@@ -141,21 +187,40 @@ class McpServer:
         late = not task.done()
         task.cancel()
         why = f"no answer within {self._start_timeout_s:g} s" if late else await _ended(task)
-        words = " ".join([self._parameters.command, *self._parameters.args])
-        raise UsageError(f"MCP server {words!r} cannot be started ({why}); check the command and its log")
+        what = "started" if isinstance(self._place, McpProcess) else "reached"
+        check = "the command and its log" if isinstance(self._place, McpProcess) else "the address and its headers"
+        raise UsageError(f"MCP server {str(self._place)!r} cannot be {what} ({why}); check {check}")
 
     async def _hold(self, ready: asyncio.Future[Client], stop: asyncio.Event) -> None:
         """Keeps the connection open: the SDK wants it entered and left in one task."""
         async with AsyncExitStack() as stack:
-            log = stack.enter_context((self._log or Path(os.devnull)).open("a", encoding="utf-8"))
-            client = Client(stdio_client(self._parameters, errlog=log))
+            client = await self._client(stack)
             ready.set_result(await stack.enter_async_context(client))
             await stop.wait()
+
+    async def _client(self, stack: AsyncExitStack) -> Client:
+        if isinstance(self._place, McpAddress):
+            http = await stack.enter_async_context(
+                # Redirects are not followed: they would take the headers to another host.
+                httpx2.AsyncClient(headers=dict(self._place.headers), timeout=httpx2.Timeout(30.0, read=300.0))
+            )
+            return Client(streamable_http_client(self._place.url, http_client=http))
+        place = self._place
+        log = stack.enter_context((place.log or Path(os.devnull)).open("a", encoding="utf-8"))
+        started = StdioServerParameters(
+            command=place.command, args=list(place.args), env=dict(place.env), cwd=place.folder
+        )
+        return Client(stdio_client(started, errlog=log))
 
     async def _disconnect(self, connection: _Connection | None) -> None:
         if connection is not None and connection is self._connection:
             self._connection = None
             await connection.close()
+
+
+def plain_name(name: str) -> str:
+    """A server's name of a tool as one that agents and scenarios can use."""
+    return name.replace(".", "_").replace("/", "_")
 
 
 async def _ended(task: asyncio.Task[None]) -> str:

@@ -17,11 +17,14 @@ def validate(
     json: JsonFlag = False,
 ) -> None:
     """Check a scenario with all that it names; nothing is performed."""
+    import asyncio
+
     from repertory.check import check_scenario
+    from repertory.settings import read_settings
     from scenarios.load import load_scenario
 
     loaded = load_scenario(file, sets=set_ or (), inputs=input_ or ())
-    check_scenario(loaded)
+    asyncio.run(check_scenario(loaded, read_settings().variables))
     scenario = loaded.scenario
     if json:
         print_json(scenario.model_dump(mode="json"))

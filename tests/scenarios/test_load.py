@@ -71,7 +71,7 @@ def test_all_flaws_are_told_at_once_in_the_order_of_their_lines() -> None:
         ("model: {endpoint: localhost:8000}", "expected an address such as http://127.0.0.1:8000/v1"),
         ("tools: [{name: lookup, fallback: lokup}]", "tools[0].fallback: found the text 'lokup'"),
         ("tools: [lookup, lookup]", "tools[1]: found the tool lookup again, expected each tool once"),
-        ("tools: [{retries: 1}]", "tools[0]: found neither name nor import, expected one of them"),
+        ("tools: [{retries: 1}]", "tools[0]: found neither name nor import, http or mcp, expected one of them"),
         (
             "tools: [{name: a, fallback: b}, {name: b, fallback: c}, {name: c, fallback: b}]",
             "tools[1].fallback: found a circle of fallbacks: b → c → b, expected a last tool without one",

@@ -12,7 +12,7 @@ from autogen_core import CancellationToken
 
 from runtime.errors import UsageError
 from tools.execute import Surroundings
-from tools.mcp import McpServer
+from tools.mcp import McpProcess, McpServer
 from tools.outcome import ToolOutcome
 from tools.tool import SingleTool
 
@@ -25,7 +25,7 @@ async def never(seconds: float) -> None:
 
 @pytest.fixture
 async def tools() -> AsyncIterator[dict[str, SingleTool]]:
-    async with McpServer(sys.executable, [SCRIPT]) as server:
+    async with McpServer(McpProcess(sys.executable, [SCRIPT])) as server:
         listed = await server.tools(prefix="tiny_", effects={"refuse": "compensable"})
         yield {each.name: each.within(Surroundings(sleep=never)) for each in listed}
 
@@ -67,5 +67,5 @@ async def test_a_servers_tools_are_ours(tools: dict[str, SingleTool], tmp_path: 
 @pytest.mark.parametrize(("command", "args"), [("no-such-command", []), (sys.executable, ["-c", "print('hello')"])])
 async def test_a_server_that_does_not_start_is_a_usage_error(command: str, args: list[str]) -> None:
     with pytest.raises(UsageError, match="cannot be started"):
-        async with McpServer(command, args, start_timeout_s=20):
+        async with McpServer(McpProcess(command, args), start_timeout_s=20):
             pass
