@@ -27,6 +27,10 @@ AskedFor = Literal["approval", "uncertain", "question"]
 Verdict = Literal["approve", "deny", "done", "retry", "abort"]
 """What a person says of an asked step: do it; do not; here is its result; do it (again); give the run up."""
 
+StepOrigin = Literal["live", "reused", "simulated", "set"]
+"""Where a step's result comes from: it was performed; the parent's answer to the same request; the parent's, for an
+effect that a fork does not fire again; an edit."""
+
 Digest = str
 """The content hash of a blob: 32 hexadecimal digits of BLAKE2b."""
 
@@ -86,6 +90,28 @@ class RunStarted(Event, frozen=True, tag="run_started"):
     """Versions of Repertory, Python and the libraries that decide how the run goes."""
     format: int = FORMAT_VERSION
     """The version of the events that follow."""
+
+
+class RunForked(Event, frozen=True, tag="run_forked"):
+    """From here on the run is its own; the events before this one are its parent's, of which nothing was copied."""
+
+    parent: str
+    """The run whose events up to the one before this are this run's as well."""
+    name: str
+    """The scenario's name, for lists."""
+    spec: Digest
+    """The specification that holds from here on; the parent's own, where it was not edited."""
+    routes: Digest
+    edits: Digest
+    """What was asked for, as JSON: a list of `{"path": …, "value": …}`."""
+    versions: dict[str, str]
+    """Versions of Repertory, Python and the libraries that decide how the run goes on."""
+    set_until: int = 0
+    """The last of the events after this one that were set by an edit and not done by an agent; 0 for none."""
+    live: tuple[str, ...] = ()
+    """Models, tools and memories whose steps are performed again even where the parent has the answer."""
+    allow: tuple[str, ...] = ()
+    """Tools that may fire again although what they do cannot be repeated at will; "all" for every one."""
 
 
 class MessageSent(Event, frozen=True, tag="message_sent"):
@@ -193,6 +219,8 @@ class StepCompleted(Event, frozen=True, tag="step_completed"):
     """When it ended, by the same clock."""
     usage: dict[str, int] = {}
     """What it used: input_tokens, output_tokens."""
+    origin: StepOrigin = "live"
+    """Whether it was performed, or answered from the record of the run that this one was forked from."""
 
 
 class DeliveryCompleted(Event, frozen=True, tag="delivery_completed"):
@@ -250,6 +278,7 @@ class LimitsRaised(Event, frozen=True, tag="limits_raised"):
 
 AnyEvent = (
     RunStarted
+    | RunForked
     | MessageSent
     | MessagePublished
     | DeliveryStarted

@@ -14,7 +14,7 @@ from typing import Protocol
 from runtime import blobs as content
 from runtime.codec import decode_event, encode_event, format_of
 from runtime.errors import CorruptEvent, SeqConflict, StaleEpoch, UsageError
-from runtime.events import AnyEvent, Digest
+from runtime.events import AnyEvent, Digest, RunForked
 from runtime.run_summary import RunSummary, summarised
 
 
@@ -36,8 +36,10 @@ class Journal(Protocol):
     ) -> None:
         """Add events to a run and blobs to the journal: all of them or none, durable on return.
 
-        The events' seqs continue those of the run (the first event of a run is 1). Blobs that are stored already cost
-        nothing. Appends of one run take effect in the order of the calls. Cancelling the call does not undo it.
+        The events' seqs continue those of the run (the first event of a run is 1). A run whose first event is a
+        `RunForked` has the events of its parent before that one, which are read from the parent. Blobs that are stored
+        already cost nothing. Appends of one run take effect in the order of the calls. Cancelling the call does not
+        undo it.
 
         Raises:
             StaleEpoch: the run is not claimed, or was claimed again since `epoch`.
@@ -87,6 +89,13 @@ class _Record:
     epoch: int = 0
     summary: RunSummary | None = None
     rows: list[bytes] = field(default_factory=list[bytes])
+    parent: str = ""
+    shared: int = 0
+    """How many events are the parent's."""
+
+    @property
+    def last_seq(self) -> int:
+        return self.shared + len(self.rows)
 
 
 class MemoryJournal:
@@ -108,7 +117,10 @@ class MemoryJournal:
         """See `Journal.append`."""
         check_blobs(blobs)
         record = self._runs.get(run, _Record())
-        check_append(run, epoch, events, owner=record.epoch, last_seq=len(record.rows))
+        check_append(run, epoch, events, owner=record.epoch, last_seq=record.last_seq)
+        if fork := opening_fork(events, record.last_seq):
+            check_fork(run, fork, self._runs[fork.parent].last_seq if fork.parent in self._runs else 0)
+            record.parent, record.shared = fork.parent, fork.seq - 1
         rows = [encode_event(event) for event in events]
         self._blobs.update({digest: data for digest, data in blobs.items() if digest not in self._blobs})
         record.rows.extend(rows)
@@ -116,12 +128,16 @@ class MemoryJournal:
 
     async def events(self, run: str, after: int = 0) -> list[AnyEvent]:
         """See `Journal.events`."""
-        rows = self._runs[run].rows if run in self._runs else []
+        rows = self._rows(run)
         version = format_of(rows[0]) if rows else 1
         return [
             decode_event(data, run=run, seq=seq, version=version)
             for seq, data in enumerate(rows[after:], start=after + 1)
         ]
+
+    def _rows(self, run: str) -> list[bytes]:
+        record = self._runs.get(run, _Record())
+        return [*self._rows(record.parent)[: record.shared], *record.rows] if record.shared else record.rows
 
     async def blob(self, digest: Digest) -> bytes:
         """See `Journal.blob`."""
@@ -152,12 +168,32 @@ def check_append(run: str, epoch: int, events: Sequence[AnyEvent], *, owner: int
     if epoch != owner or not owner:
         found = f"its owner has epoch {owner}" if owner else "nobody has claimed it"
         raise StaleEpoch(f"run {run}: an append of epoch {epoch} is refused, {found}; claim the run again to go on")
-    for expected, event in enumerate(events, start=last_seq + 1):
+    fork = opening_fork(events, last_seq)
+    for expected, event in enumerate(events, start=fork.seq if fork else last_seq + 1):
         if event.seq != expected:
             raise SeqConflict(
                 f"run {run}: an append brings event {event.seq} where {expected} comes next; "
                 "read the run's events and continue from the last one"
             )
+
+
+def opening_fork(events: Sequence[AnyEvent], last_seq: int) -> RunForked | None:
+    """The event by which a run without events of its own (`last_seq` is 0) begins in the middle of another."""
+    first = events[0] if events and not last_seq else None
+    return first if isinstance(first, RunForked) and first.seq > 1 else None
+
+
+def check_fork(run: str, fork: RunForked, parent_seq: int) -> None:
+    """Refuse a fork that shares more than its parent has, whose last event is `parent_seq`.
+
+    Raises:
+        SeqConflict: it does.
+    """
+    if fork.seq - 1 > parent_seq:
+        raise SeqConflict(
+            f"run {run}: it is to share {fork.seq - 1} events of run {fork.parent}, which has {parent_seq}; "
+            "fork at an event that is there"
+        )
 
 
 def check_blobs(blobs: Mapping[Digest, bytes]) -> None:

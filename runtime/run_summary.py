@@ -14,6 +14,7 @@ from runtime.events import (
     MessageSent,
     RunCompleted,
     RunFailed,
+    RunForked,
     RunInterrupted,
     RunStarted,
     StepAsked,
@@ -57,7 +58,7 @@ def _after(summary: RunSummary, event: AnyEvent) -> RunSummary:
     questions = _open_questions(summary.questions, event)
     return msgspec.structs.replace(
         summary,
-        name=event.name if isinstance(event, RunStarted) else summary.name,
+        name=event.name if isinstance(event, RunStarted | RunForked) else summary.name,
         status=_status(summary.status, questions, event),
         events=event.seq,
         last_at=event.at,
@@ -83,7 +84,7 @@ def _status(before: RunStatus, questions: tuple[str, ...], event: AnyEvent) -> R
             return "failed"
         case RunInterrupted():
             return "waiting" if event.why == "person" else "interrupted"
-        case RunStarted() | MessageSent() | MessagePublished() | DeliveryStarted() | StepStarted():
+        case RunStarted() | RunForked() | MessageSent() | MessagePublished() | DeliveryStarted() | StepStarted():
             begun = True
         case StepAsked() | StepDecided() | StepBegun():
             begun = True

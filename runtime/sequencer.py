@@ -33,6 +33,7 @@ from runtime.events import (
     RunAborting,
     RunCompleted,
     RunFailed,
+    RunForked,
     RunInterrupted,
     RunStarted,
     StepAsked,
@@ -83,6 +84,8 @@ class Sequencer:
         self._running: dict[str, _Delivery] = {}
         self._busy: dict[AgentName, set[str]] = {}
         self._agents: dict[str, AgentName] = {}
+        self._unknown: dict[str, MessageSent] = {}
+        """Messages to agents that do not exist, until they are answered."""
         self._steps = StepBook()
         self._ending: RunCompleted | None = None
         self._aborting: RunAborting | None = None
@@ -161,15 +164,17 @@ class Sequencer:
                 self._aborting, self._ending = event, None
             case RunCompleted() | RunFailed():
                 self._ended = True
+            case RunForked():
+                self._ended, self._ending, self._aborting = False, None, None
             case RunStarted() | RunInterrupted() | LimitsRaised():
                 pass
 
     def resume(self, *, at: float) -> list[Outgoing]:
-        """Starts what may start after a state was restored, and begins what a person has let through meanwhile."""
-        started: list[Outgoing] = []
-        for agent in sorted(self._mailboxes):
-            started += [self._number(event, at) for event in self._starts(agent)]
-        return started + self.begin(at=at)
+        """Starts what may start after a state was restored, and begins what a person has let through meanwhile.
+
+        The events of a fork may end between an event and what follows from it, which then follows here.
+        """
+        return [self._number(event, at) for event in self._left_over()] + self.begin(at=at)
 
     def begin(self, *, at: float) -> list[Outgoing]:
         """Begins what a person has let through. Only who has hosts to perform it may ask for this."""
@@ -186,7 +191,7 @@ class Sequencer:
                 return self._steps.is_known(event) or event.delivery not in self._agents
             case StepAsked() | StepDecided() | StepBegun() | StepCompleted():
                 return self._steps.is_known(event)
-            case DeliveryStarted():
+            case DeliveryStarted() | RunForked():
                 return True
             case DeliveryCompleted():
                 return event.delivery not in self._running
@@ -237,6 +242,15 @@ class Sequencer:
             yield self._start(sent.recipient, sent.message)
         else:
             yield from self._starts(sent.recipient)
+
+    def _left_over(self) -> Iterator[AnyEvent]:
+        for message in list(self._unknown):
+            yield self._undeliverable(self._unknown[message])
+        for agent in sorted(self._mailboxes):
+            for waiting in [self._messages[message] for message in self._mailboxes[agent]]:
+                if isinstance(waiting, MessageSent) and self._aborting is None and self._must_reenter(waiting):
+                    yield self._start(agent, waiting.message)
+            yield from self._starts(agent)
 
     def _starts(self, agent: AgentName) -> Iterator[AnyEvent]:
         if self._aborting is not None and agent.type != UNDO:
@@ -333,6 +347,8 @@ class Sequencer:
             self._running[event.cause].requests.add(event.message)
         if self._routes.policy(event.recipient) is not None:
             self._mailboxes.setdefault(event.recipient, deque()).append(event.message)
+        else:
+            self._unknown[event.message] = event
 
     def _apply_start(self, event: DeliveryStarted) -> None:
         self._mailboxes[event.agent].remove(event.message)
@@ -342,6 +358,7 @@ class Sequencer:
 
     def _apply_completion(self, event: DeliveryCompleted) -> None:
         self._running.pop(event.delivery, None)
+        self._unknown.pop(event.message, None)
         self._busy.get(event.agent, set()).discard(event.delivery)
         message = self._messages[event.message]
         if isinstance(message, MessageSent):

@@ -15,7 +15,8 @@ import msgspec
 from runtime.codec import decode_event, encode_event, format_of
 from runtime.compression import expand, squeeze
 from runtime.errors import CorruptEvent
-from runtime.events import AnyEvent, Digest
+from runtime.events import FORMAT_VERSION, AnyEvent, Digest
+from runtime.journal import opening_fork
 from runtime.run_summary import RunSummary, summarised
 
 SUM_BYTES = 8
@@ -59,6 +60,9 @@ class RunState(msgspec.Struct, frozen=True):
     last_sum: str = ""
     """The sum of the last event, in hexadecimal."""
     summary: RunSummary | None = None
+    parent: str = ""
+    """The run whose first `shared` events are this run's as well."""
+    shared: int = 0
 
     @property
     def last_seq(self) -> int:
@@ -74,6 +78,8 @@ def claimed(state: RunState) -> RunState:
 def appended(state: RunState, events: Sequence[AnyEvent]) -> tuple[RunState, list[EventRow]]:
     """The run with these events, which continue it, and their rows."""
     rows: list[EventRow] = []
+    if fork := opening_fork(events, state.last_seq):
+        state = msgspec.structs.replace(state, parent=fork.parent, shared=fork.seq - 1, format=FORMAT_VERSION)
     sum_before = _first_sum(state)
     version = state.format
     for event in events:
@@ -87,23 +93,29 @@ def appended(state: RunState, events: Sequence[AnyEvent]) -> tuple[RunState, lis
     return after, rows
 
 
-def read_events(state: RunState, after: int, rows: Iterable[EventRow]) -> Iterator[AnyEvent]:
-    """The events of a run's rows from seq `after` + 1 on; when `after` is not 0, its own row comes first.
+def first_row(state: RunState, after: int) -> int:
+    """The seq of the row with which `read_events` begins: the one at `after`, where the run has it."""
+    return max(after, state.shared + 1)
+
+
+def read_events(state: RunState, after: int, rows: Iterable[EventRow], until: int | None = None) -> Iterator[AnyEvent]:
+    """The events of a run's own rows from seq `after` + 1 on, to `until` if that is given; see `first_row`.
 
     Raises:
         CorruptEvent: the rows are not those that were written, or not all of them.
     """
-    seq, sum_before = max(after - 1, 0), b""
+    seq, sum_before = first_row(state, after) - 1, b""
+    last = state.last_seq if until is None else until
     for row in rows:
         seq += 1
         if row.seq != seq:
             raise _corrupt(state.run, seq, "is missing")
-        if seq == 1:
+        if seq == state.shared + 1:
             sum_before = _sum_of_none(state.run)
         if seq > after:
             yield _event(state, row, sum_before)
         sum_before = row.sum
-    if seq < state.last_seq:
+    if seq < last:
         raise _corrupt(state.run, seq + 1, f"is missing: the run has {state.last_seq} events")
     if seq == state.last_seq and sum_before and sum_before.hex() != state.last_sum:
         raise _corrupt(state.run, seq, "is not the one that was written last")

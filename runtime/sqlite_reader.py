@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from runtime import texts
@@ -17,7 +18,8 @@ from runtime.errors import CorruptEvent
 from runtime.events import AnyEvent, Digest
 from runtime.journal import missing_blob
 from runtime.run_summary import RunSummary
-from runtime.sql_rows import EventRow, RunState, decode_state, read_events
+from runtime.sql_lineage import gathered
+from runtime.sql_rows import EventRow, RunState, decode_state
 from runtime.sqlite_file import PLACES, explained, open_to_read, stored_bytes
 
 
@@ -32,15 +34,9 @@ class SqliteReader:
     def events(self, run: str, after: int) -> list[AnyEvent]:
         """See `Journal.events`."""
         with self._view() as view:
-            found = find_run(view, run) if view else None
-            if view is None or found is None:
+            if view is None:
                 return []
-            number, state = found
-            first = number * PLACES
-            places = (first + max(after, 1), first + PLACES)
-            rows = view.execute("SELECT place, sum, data FROM events WHERE place >= ? AND place < ?", places)
-            kept = (EventRow(place - first, stored_bytes(row_sum), stored_bytes(data)) for place, row_sum, data in rows)
-            return list(read_events(state, after, kept))
+            return gathered(run, after, partial(find_run, view), partial(rows_of, view))
 
     def blobs(self, digests: Iterable[Digest]) -> dict[Digest, bytes]:
         """See `Journal.blobs`."""
@@ -86,6 +82,14 @@ def find_run(connection: sqlite3.Connection, run: str) -> tuple[int, RunState] |
     if connection.execute("SELECT 1 FROM runs NOT INDEXED WHERE run = ?", (run,)).fetchone():
         raise CorruptEvent(f"run {run}: the index does not lead to it; restore the journal from a copy", run)
     return None
+
+
+def rows_of(connection: sqlite3.Connection, number: int, first: int, last: int) -> list[EventRow]:
+    """The rows of a run, by its number, from seq `first` to `last`, both included."""
+    before = number * PLACES
+    places = (before + first, before + last)
+    rows = connection.execute("SELECT place, sum, data FROM events WHERE place BETWEEN ? AND ? ORDER BY place", places)
+    return [EventRow(place - before, stored_bytes(row_sum), stored_bytes(data)) for place, row_sum, data in rows]
 
 
 def _all_runs(view: sqlite3.Connection) -> list[RunState]:

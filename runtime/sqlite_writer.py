@@ -13,7 +13,7 @@ from runtime import texts
 from runtime.compression import squeeze
 from runtime.errors import JournalError, RepertoryError
 from runtime.events import Digest
-from runtime.journal import check_append
+from runtime.journal import check_append, check_fork, opening_fork
 from runtime.sql_rows import Append, Claim, RunState, appended, claimed, encode_state
 from runtime.sqlite_file import PLACES, explained, is_busy, open_to_write
 from runtime.sqlite_reader import find_run
@@ -86,6 +86,8 @@ class _Group:
             if isinstance(request, Claim):
                 return self._claim(state)
             check_append(request.run, request.epoch, request.events, owner=state.epoch, last_seq=state.last_seq)
+            if fork := opening_fork(request.events, state.last_seq):
+                check_fork(request.run, fork, self._state(fork.parent).last_seq)
         except JournalError as error:
             return error
         self._append(state, request)

@@ -16,6 +16,7 @@ from runtime.events import (
     RunAborting,
     RunCompleted,
     RunFailed,
+    RunForked,
     RunInterrupted,
     RunStarted,
     StepAsked,
@@ -34,6 +35,23 @@ def started(name: str = "beijing_family", at: float = 100.0) -> RunStarted:
     """The first event of a run."""
     return RunStarted(
         seq=1, at=at, name=name, builder="scenarios.travel.build:team", spec=HASH, routes=HASH, versions={"python": "3"}
+    )
+
+
+def forked(seq: int, parent: str) -> RunForked:
+    """The event by which a run becomes its own after the first `seq` - 1 events of its parent."""
+    return RunForked(
+        seq=seq,
+        at=100.0 + seq,
+        parent=parent,
+        name="beijing_family",
+        spec=HASH,
+        routes=HASH,
+        edits=HASH,
+        versions={"python": "3"},
+        set_until=seq + 1,
+        live=("qwen",),
+        allow=("book",),
     )
 
 
@@ -97,6 +115,7 @@ def one_of_each() -> list[AnyEvent]:
             started_at=1.25,
             ended_at=1.5,
             usage={"input_tokens": 7, "output_tokens": 9},
+            origin="reused",
         ),
         DeliveryCompleted(seq=7, delivery="d1", message="m1", agent=planner, response=None, failure=failure),
         MessageCancelled(seq=8, message="m2", cause="d1"),
@@ -110,4 +129,5 @@ def one_of_each() -> list[AnyEvent]:
         RunAborting(seq=14, failure=failure),
         RunFailed(seq=15, failure=failure),
         RunCompleted(seq=16, result=HASH),
+        forked(17, "parent"),
     ]
