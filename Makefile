@@ -46,7 +46,7 @@ run: env ## Plan the family's trip: model, Ray, vLLM and the team, then the plan
 	@$(BIN)/repertory run $(SCENARIO) $(ARGS)
 
 test: env check ## Run all checks and every test, with Ray and the real model
-	$(BIN)/pytest -m ray
+	$(BIN)/pytest -m "ray or slow"
 	$(BIN)/pytest -m model --timeout 1800
 
 check: env lint types imports unit ## Run the checks that need neither Ray nor a model
