@@ -45,7 +45,8 @@ $(STAMP): $(PINS) pyproject.toml
 run: env ## Plan the family's trip: model, Ray, vLLM and the team, then the plan
 	@$(BIN)/repertory run $(SCENARIO) $(ARGS)
 
-test: env check ## Run all checks and every test, with Ray and the real model
+test: env check ## Run all checks and every test, with PostgreSQL, Ray and the real model
+	$(BIN)/pytest -m postgres
 	$(BIN)/pytest -m "ray or slow"
 	$(BIN)/pytest -m model --timeout 1800
 

@@ -50,6 +50,13 @@ def common(
     verbose: Annotated[
         int, typer.Option("--verbose", "-v", count=True, help="Logs on stderr; -vv shows more.", show_default=False)
     ] = 0,
+    journal: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="The journal: postgresql://USER@HOST/DATABASE or a file; else REPERTORY_JOURNAL, else the home's.",
+        ),
+    ] = None,
     _version_wanted: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
@@ -57,7 +64,9 @@ def common(
     """What all commands share."""
     from repertory.logs import configure_logs
 
-    configure_logs(verbose, read_settings().secrets.values())
+    if journal is not None:
+        os.environ["REPERTORY_JOURNAL"] = journal
+    configure_logs(verbose, read_settings().hidden)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from runtime.errors import UsageError
 from runtime.journal import Journal
+from runtime.journal_address import JournalAddress, open_journal
 from runtime.run_summary import RunSummary
 
 LAST = "last"
@@ -16,20 +17,18 @@ LAST = "last"
 
 
 @asynccontextmanager
-async def opened(path: Path) -> AsyncGenerator[Journal]:
-    """The journal of this machine, closed after the block."""
-    from runtime.sql_journal import SqliteJournal
-
-    journal = SqliteJournal(path)
+async def opened(address: JournalAddress | Path) -> AsyncGenerator[Journal]:
+    """The journal at an address, closed after the block."""
+    journal = open_journal(address)
     try:
         yield journal
     finally:
         await journal.close()
 
 
-async def runs_of(path: Path) -> list[RunSummary]:
+async def runs_of(address: JournalAddress | Path) -> list[RunSummary]:
     """All runs, the newest first; none where nothing was ever performed."""
-    async with opened(path) as journal:
+    async with opened(address) as journal:
         return await journal.runs()
 
 

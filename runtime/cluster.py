@@ -23,11 +23,11 @@ from runtime.engine import Performance, build, drive
 from runtime.errors import RunError
 from runtime.events import AnyEvent, Digest
 from runtime.host import Host, Part
+from runtime.journal_address import JournalAddress, journal_address, open_journal
 from runtime.parcels import Parcel
 from runtime.placement import HostInfo
 from runtime.routing import Routes
 from runtime.service import Channel, Past, RunOrder, SequencerService
-from runtime.sql_journal import SqliteJournal
 from runtime.team import Resources, find_builder
 
 ray: Any = untyped_ray
@@ -37,8 +37,8 @@ ray: Any = untyped_ray
 class SequencerActor:
     """The sequencer service with its journal, in an actor of its own. See `runtime.service.Channel`."""
 
-    def __init__(self, journal: str, hosts: Sequence[HostInfo]) -> None:
-        self._service = SequencerService(SqliteJournal(Path(journal)), hosts)
+    def __init__(self, journal: JournalAddress, hosts: Sequence[HostInfo]) -> None:
+        self._service = SequencerService(open_journal(journal), hosts)
 
     async def open(self, order: RunOrder) -> None:
         """See `Channel.open`."""
@@ -150,9 +150,9 @@ class AgentHost:
 class RayEngine:
     """Performs runs on a Ray cluster; see `runtime.engine.Engine`."""
 
-    def __init__(self, address: str, journal: Path, *, hosts: int = 3) -> None:
+    def __init__(self, address: str, journal: JournalAddress | Path, *, hosts: int = 3) -> None:
         self._address = address
-        self._journal = journal
+        self._journal = journal if isinstance(journal, JournalAddress) else journal_address(journal)
         self._hosts = hosts
 
     async def perform(self, performance: Performance) -> Json:
@@ -163,7 +163,7 @@ class RayEngine:
         """
         team = build(performance, "ray")
         connect(self._address)
-        actors = _start(team.routes(), str(self._journal), self._hosts, performance.secrets)
+        actors = _start(team.routes(), self._journal, self._hosts, performance.secrets)
         attending = [asyncio.ensure_future(_answer(actor.attend.remote())) for actor in actors[1:]]
         driving = asyncio.ensure_future(drive(performance, ActorChannel(actors[0]), team))
         try:
@@ -182,7 +182,7 @@ def connect(address: str) -> None:
         ray.init(address=address, namespace="repertory", log_to_driver=False, logging_level=logging.ERROR)
 
 
-def _start(routes: Routes, journal: str, hosts: int, secrets: Mapping[str, str]) -> list[Any]:
+def _start(routes: Routes, journal: JournalAddress, hosts: int, secrets: Mapping[str, str]) -> list[Any]:
     """The sequencer's actor first, then the hosts': plain ones, and one for each set of resources that is asked for."""
     demands = {msgspec.json.encode(p.placement.resources, order="sorted") for p in routes.types.values()}
     asked: list[dict[str, float]] = [msgspec.json.decode(demand) for demand in sorted(demands - {b"{}"})]

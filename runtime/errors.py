@@ -12,6 +12,7 @@
     │   └── WaitingForPerson  all that is open waits for a person                            exit code 4
     ├── JournalError          the record cannot be read or written                               exit code 1
     │   ├── CorruptEvent      what is stored is not what was written
+    │   ├── JournalUnavailable  it cannot be reached or has no room now; the run waits for it
     │   ├── SeqConflict       two appends claim the same place
     │   └── StaleEpoch        the writer no longer owns the run
     └── DivergenceError       a replay did something else than the record                        exit code 3
@@ -76,6 +77,10 @@ class WaitingForPerson(RunError):
 
 class JournalError(RepertoryError):
     """The journal cannot be read or written."""
+
+
+class JournalUnavailable(JournalError):
+    """The journal's store cannot be reached, or has no room, at the moment; the same may be tried again."""
 
 
 class CorruptEvent(JournalError):

@@ -39,13 +39,16 @@ class Journal(Protocol):
         The events' seqs continue those of the run (the first event of a run is 1). A run whose first event is a
         `RunForked` has the events of its parent before that one, which are read from the parent. Blobs that are stored
         already cost nothing. Appends of one run take effect in the order of the calls. Cancelling the call does not
-        undo it.
+        undo it. The owner may send again what is there already, as when the answer to the first time was lost: it is
+        answered as if it had just been added.
 
         Raises:
             StaleEpoch: the run is not claimed, or was claimed again since `epoch`.
             SeqConflict: the seqs leave a gap, or a place in the run is taken.
             UsageError: a blob is named by a digest that is not its own.
-            JournalError: it could not be made durable (disk full, no permission, locked, closed); nothing was added.
+            JournalUnavailable: the store cannot be reached or has no room; whether it was added is not known, and the
+                same call may be made again.
+            JournalError: it could not be made durable (no permission, closed); nothing was added.
         """
         ...
 
@@ -74,7 +77,7 @@ class Journal(Protocol):
         ...
 
     async def runs(self) -> list[RunSummary]:
-        """All runs that have an event, the one that started last first."""
+        """All runs that have an event, the one that started last first; those whose own row is damaged come last."""
         ...
 
     async def close(self) -> None:
@@ -97,6 +100,10 @@ class _Record:
     def last_seq(self) -> int:
         return self.shared + len(self.rows)
 
+    def between(self, first: int, last: int) -> list[bytes]:
+        """The run's own events from one seq to another, both included."""
+        return self.rows[max(first - self.shared - 1, 0) : max(last - self.shared, 0)]
+
 
 class MemoryJournal:
     """A journal that lives as long as its object; it keeps bytes, so what is read is a copy as from any other."""
@@ -117,11 +124,13 @@ class MemoryJournal:
         """See `Journal.append`."""
         check_blobs(blobs)
         record = self._runs.get(run, _Record())
+        rows = [encode_event(event) for event in events]
+        if events and epoch == record.epoch and record.between(events[0].seq, events[-1].seq) == rows:
+            return
         check_append(run, epoch, events, owner=record.epoch, last_seq=record.last_seq)
         if fork := opening_fork(events, record.last_seq):
             check_fork(run, fork, self._runs[fork.parent].last_seq if fork.parent in self._runs else 0)
             record.parent, record.shared = fork.parent, fork.seq - 1
-        rows = [encode_event(event) for event in events]
         self._blobs.update({digest: data for digest, data in blobs.items() if digest not in self._blobs})
         record.rows.extend(rows)
         record.summary = summarised(run, record.summary, events)

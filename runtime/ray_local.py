@@ -224,9 +224,13 @@ def _command(address: str, temp_dir: Path) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """This process's environment, in which workers find the project's packages from any directory."""
+    """This process's environment, in which workers find the project's packages from any directory.
+
+    The journal's password is left out: workers run tools, and the sequencer gets it from the driver.
+    """
     paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, **_QUIET_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(paths)}
+    inherited = {name: value for name, value in os.environ.items() if name not in ("REPERTORY_JOURNAL", "PGPASSWORD")}
+    return {**inherited, **_QUIET_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def _await_start(process: subprocess.Popen[bytes], log: Path) -> None:

@@ -24,8 +24,8 @@ from runtime.events import (
     StepStarted,
 )
 
-RunStatus = Literal["running", "waiting", "done", "failed", "interrupted"]
-"""How a run stands: waiting means that a person was asked and has not answered."""
+RunStatus = Literal["running", "waiting", "done", "failed", "interrupted", "damaged"]
+"""How a run stands: waiting means that a person was asked and has not answered, damaged that the journal cannot say."""
 
 
 class RunSummary(msgspec.Struct, frozen=True):

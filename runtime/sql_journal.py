@@ -1,8 +1,8 @@
 """The journal in a database: what callers see of it, whatever the database is.
 
-`SqliteJournal` is for one machine. It answers an append when its transaction has been flushed to disk (write-ahead log,
-synchronous=FULL), and appends that wait at the same time, of whatever runs, share one transaction. Other processes may
-read the same file meanwhile, or write to it: a claim in one refuses the appends of the others to that run.
+It answers an append when its transaction has been flushed to disk, and appends that wait at the same time, of whatever
+runs, share one transaction. A claim in one process refuses the appends of all others to that run. `SqliteJournal`
+(write-ahead log, synchronous=FULL) is for one machine; `runtime/postgres_journal.py` for several.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from runtime.errors import JournalError
 from runtime.events import AnyEvent, Digest
@@ -26,17 +26,56 @@ from runtime.sqlite_writer import SqliteWriter
 T = TypeVar("T")
 
 
-class SqliteJournal:
-    """The journal in one SQLite file, which is made by the first claim; see `Journal` for what every method promises.
+class Writer(Protocol):
+    """How a database is written: every call blocks, all calls come from one thread."""
 
-    It waits up to `busy_s` seconds for another process that is writing. An object serves one event loop at a time.
+    commits: int
+    """How many transactions were written."""
+
+    def write(self, group: Sequence[Claim | Append]) -> list[int | BaseException]:
+        """The new epoch of each claim, 0 for each append, or the error for which the request was left out.
+
+        Raises:
+            JournalError: nothing of the group could be written.
+        """
+        ...
+
+    def close(self) -> None:
+        """Lets go of the database."""
+        ...
+
+
+class Reader(Protocol):
+    """How a database is read: every call blocks and reads what is there at one moment; see `Journal`."""
+
+    def events(self, run: str, after: int) -> list[AnyEvent]:
+        """See `Journal.events`."""
+        ...
+
+    def blobs(self, digests: Iterable[Digest]) -> dict[Digest, bytes]:
+        """See `Journal.blobs`."""
+        ...
+
+    def runs(self) -> list[RunSummary]:
+        """See `Journal.runs`."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of the database."""
+        ...
+
+
+class SqlJournal:
+    """A journal over a writer and a reader; see `Journal` for what every method promises.
+
+    An object serves one event loop at a time. `name` is what errors call it.
     """
 
-    def __init__(self, path: Path, *, busy_s: float = BUSY_S) -> None:
-        self.path = path
-        self._writer = SqliteWriter(path, busy_s)
-        self._reader = SqliteReader(path, busy_s)
-        self._commit = GroupCommit[Claim | Append, int](self._writer.write, "journal-writer")
+    def __init__(self, name: str, writer: Writer, reader: Reader) -> None:
+        self._name = name
+        self._writer = writer
+        self._reader = reader
+        self._commit = GroupCommit[Claim | Append, int](writer.write, "journal-writer")
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
         self._closed = False
 
@@ -85,5 +124,16 @@ class SqliteJournal:
 
     async def _read(self, read: Callable[[], T]) -> T:
         if self._closed:
-            raise JournalError(f"journal {self.path} is closed; open it again to go on")
+            raise JournalError(f"journal {self._name} is closed; open it again to go on")
         return await asyncio.get_running_loop().run_in_executor(self._reading, read)
+
+
+class SqliteJournal(SqlJournal):
+    """The journal in one SQLite file, which is made by the first claim, for the processes of one machine.
+
+    It waits up to `busy_s` seconds for another process that is writing.
+    """
+
+    def __init__(self, path: Path, *, busy_s: float = BUSY_S) -> None:
+        self.path = path
+        super().__init__(str(path), SqliteWriter(path, busy_s), SqliteReader(path, busy_s))

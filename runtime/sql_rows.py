@@ -142,6 +142,19 @@ def decode_state(run: str, kept: bytes) -> RunState:
     return state
 
 
+def summaries(kept: Iterable[tuple[str, bytes]]) -> list[RunSummary]:
+    """What a list of runs shows, of the names and rows of all runs; a row that is damaged shows as a damaged run."""
+    found: list[RunSummary] = []
+    for run, row in kept:
+        try:
+            summary = decode_state(run, row).summary
+        except CorruptEvent:
+            summary = RunSummary(run, status="damaged")
+        if summary is not None:
+            found.append(summary)
+    return sorted(found, key=lambda summary: summary.started_at, reverse=True)
+
+
 def _event(state: RunState, row: EventRow, sum_before: bytes) -> AnyEvent:
     if _sum(sum_before, row.data) != row.sum:
         raise _corrupt(state.run, row.seq, "is damaged")

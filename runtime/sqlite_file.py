@@ -10,7 +10,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from runtime.errors import CorruptEvent, JournalError, UsageError
+from runtime.errors import CorruptEvent, JournalError, JournalUnavailable, UsageError
 
 SCHEMA_VERSION = 1
 """The version of the tables below; it stands in the file's `user_version`."""
@@ -42,15 +42,18 @@ _TABLES = (
 )""",
 )
 
-_CAUSES = (
-    (("SQLITE_FULL",), "the disk is full; free some space and resume the run"),
-    (("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH"), "it may not be written; change its permissions or use another"),
-    (("SQLITE_CANTOPEN",), "it cannot be opened; check that its folder exists and may be written"),
+_PASSING = (
+    (("SQLITE_FULL",), "the disk is full; free some space there"),
     (
         ("SQLITE_BUSY", "SQLITE_LOCKED"),
         "another process has locked it for too long; wait for that process or end it",
     ),
-    (("SQLITE_IOERR",), "the disk reports an error; check the disk, then resume the run"),
+    (("SQLITE_IOERR",), "the disk reports an error; check the disk, its room and its quota"),
+)
+"""What may pass while a run waits."""
+_LASTING = (
+    (("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH"), "it may not be written; change its permissions or use another"),
+    (("SQLITE_CANTOPEN",), "it cannot be opened; check that its folder exists and may be written"),
 )
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_FORMAT", "SQLITE_MISMATCH")
 
@@ -106,6 +109,7 @@ def explained(path: Path) -> Generator[None]:
 
     Raises:
         CorruptEvent: the file is damaged.
+        JournalUnavailable: the disk is full or reports an error, or another process has locked the file.
         JournalError: anything else.
     """
     try:
@@ -133,9 +137,10 @@ def _explanation(path: Path, error: sqlite3.Error) -> JournalError | UsageError:
         return _not_ours(path)
     if name.startswith(_DAMAGED):
         return _damaged(path, error)
-    for names, cause in _CAUSES:
-        if name.startswith(names):
-            return JournalError(f"journal {path}: {cause} ({error})")
+    for kind, causes in ((JournalUnavailable, _PASSING), (JournalError, _LASTING)):
+        for names, cause in causes:
+            if name.startswith(names):
+                return kind(f"journal {path}: {cause} ({error})")
     return JournalError(f"journal {path}: {error} ({name or type(error).__name__})")
 
 

@@ -19,7 +19,7 @@ from runtime.events import AnyEvent, Digest
 from runtime.journal import missing_blob
 from runtime.run_summary import RunSummary
 from runtime.sql_lineage import gathered
-from runtime.sql_rows import EventRow, RunState, decode_state
+from runtime.sql_rows import EventRow, RunState, decode_state, summaries
 from runtime.sqlite_file import PLACES, explained, open_to_read, stored_bytes
 
 
@@ -46,8 +46,7 @@ class SqliteReader:
     def runs(self) -> list[RunSummary]:
         """See `Journal.runs`."""
         with self._view() as view:
-            found = [state.summary for state in _all_runs(view)] if view else []
-        return sorted(filter(None, found), key=lambda summary: summary.started_at, reverse=True)
+            return summaries(_all_runs(view)) if view else []
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -92,12 +91,12 @@ def rows_of(connection: sqlite3.Connection, number: int, first: int, last: int) 
     return [EventRow(place - before, stored_bytes(row_sum), stored_bytes(data)) for place, row_sum, data in rows]
 
 
-def _all_runs(view: sqlite3.Connection) -> list[RunState]:
+def _all_runs(view: sqlite3.Connection) -> list[tuple[str, bytes]]:
     rows = view.execute("SELECT run, state FROM runs NOT INDEXED").fetchall()
     (count,) = view.execute("SELECT count(*) FROM runs INDEXED BY sqlite_autoindex_runs_1").fetchone()
     if not count == len(rows) == len(dict(rows)):
         raise CorruptEvent(f"the list of runs has {len(rows)} rows, its index {count}; restore the journal from a copy")
-    return [decode_state(stored_bytes(run).decode(errors="replace"), stored_bytes(state)) for run, state in rows]
+    return [(stored_bytes(run).decode(errors="replace"), stored_bytes(state)) for run, state in rows]
 
 
 def _blob(view: sqlite3.Connection | None, digest: Digest) -> bytes:

@@ -13,10 +13,10 @@ from runtime import texts
 from runtime.compression import squeeze
 from runtime.errors import JournalError, RepertoryError
 from runtime.events import Digest
-from runtime.journal import check_append, check_fork, opening_fork
-from runtime.sql_rows import Append, Claim, RunState, appended, claimed, encode_state
+from runtime.sql_group import GroupPlan, runs_of
+from runtime.sql_rows import Append, Claim, EventRow, RunState, encode_state
 from runtime.sqlite_file import PLACES, explained, is_busy, open_to_write
-from runtime.sqlite_reader import find_run
+from runtime.sqlite_reader import find_run, rows_of
 
 
 class SqliteWriter:
@@ -58,9 +58,7 @@ class SqliteWriter:
         connection = self._connection = self._connection or open_to_write(self._path, self._busy_s)
         connection.execute("BEGIN IMMEDIATE")
         try:
-            group_writer = _Group(connection)
-            outcomes = [group_writer.perform(request) for request in group]
-            group_writer.write_runs()
+            outcomes = _Transaction(connection).perform(group)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
@@ -70,68 +68,47 @@ class SqliteWriter:
         return outcomes
 
 
-class _Group:
+class _Transaction:
     """One transaction: the runs that it touches are read once and written once."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._numbers: dict[str, int] = {}
-        self._states: dict[str, RunState] = {}
-        self._changed: set[str] = set()
 
-    def perform(self, request: Claim | Append) -> int | BaseException:
-        """Writes the request, or gives the reason why nothing of it was written."""
-        try:
-            state = self._state(request.run)
-            if isinstance(request, Claim):
-                return self._claim(state)
-            check_append(request.run, request.epoch, request.events, owner=state.epoch, last_seq=state.last_seq)
-            if fork := opening_fork(request.events, state.last_seq):
-                check_fork(request.run, fork, self._state(fork.parent).last_seq)
-        except JournalError as error:
-            return error
-        self._append(state, request)
-        return 0
-
-    def write_runs(self) -> None:
-        """Writes the rows of the runs that have changed."""
-        rows = [(encode_state(self._states[run]), self._numbers[run]) for run in self._changed]
-        self._connection.executemany("UPDATE runs SET state = ? WHERE number = ?", rows)
-
-    def _state(self, run: str) -> RunState:
-        """The run as this transaction has it so far."""
-        if run in self._states:
-            return self._states[run]
-        found = find_run(self._connection, run)
-        if found is None:
-            return RunState(run)
-        self._numbers[run], self._states[run] = found
-        return found[1]
-
-    def _change(self, state: RunState) -> None:
-        self._states[state.run] = state
-        self._changed.add(state.run)
-
-    def _claim(self, state: RunState) -> int:
-        after = claimed(state)
-        if state.run not in self._numbers:
-            added = self._connection.execute(
-                "INSERT INTO runs (run, state) VALUES (?, ?) RETURNING number", (state.run, encode_state(after))
-            )
-            (self._numbers[state.run],) = added.fetchone()
-        self._change(after)
-        return after.epoch
-
-    def _append(self, state: RunState, request: Append) -> None:
-        for digest, data in request.blobs.items():
+    def perform(self, group: Sequence[Claim | Append]) -> list[int | BaseException]:
+        """Writes what may be written of the requests; see `SqliteWriter.write`."""
+        plan = GroupPlan({run: self._state(run) for run in runs_of(group)}, self._stored)
+        outcomes = [plan.perform(request) for request in group]
+        for digest, data in plan.blobs.items():
             self._add_blob(digest, data)
-        after, rows = appended(state, request.events)
-        first = self._numbers[request.run] * PLACES
+        for state in plan.changed.values():
+            self._write_run(state)
         self._connection.executemany(
             "INSERT INTO events (place, sum, data) VALUES (?, ?, ?)",
-            [(first + row.seq, row.sum, row.data) for row in rows],
+            [(self._numbers[run] * PLACES + row.seq, row.sum, row.data) for run, row in plan.rows],
         )
-        self._change(after)
+        return outcomes
+
+    def _state(self, run: str) -> RunState | JournalError:
+        try:
+            found = find_run(self._connection, run)
+        except JournalError as error:
+            return error
+        if found is None:
+            return RunState(run)
+        self._numbers[run], state = found
+        return state
+
+    def _stored(self, run: str, first: int, last: int) -> Sequence[EventRow]:
+        return rows_of(self._connection, self._numbers[run], first, last)
+
+    def _write_run(self, state: RunState) -> None:
+        values = (encode_state(state), state.run)
+        if state.run in self._numbers:
+            self._connection.execute("UPDATE runs SET state = ? WHERE run = ?", values)
+            return
+        added = self._connection.execute("INSERT INTO runs (state, run) VALUES (?, ?) RETURNING number", values)
+        (self._numbers[state.run],) = added.fetchone()
 
     def _add_blob(self, digest: Digest, data: bytes) -> None:
         if self._has_blob(digest):

@@ -12,6 +12,7 @@ import pytest
 from serving.blueprint import ServeRequest
 from serving.deploy import Deployment, serve_up
 from serving.live import forbid_live_calls
+from tests.postgres_server import PostgresServer, running_server
 
 TEST_MODEL = "qwen2.5-coder-0.5b"
 DEPLOY_LIMIT_S = 1500
@@ -34,6 +35,13 @@ def model_home() -> Path:
 def deployment(model_home: Path) -> Deployment:
     """The 0.5B model, served by vLLM on two workers through Ray Serve; it stays up after the tests."""
     return serve_up(ServeRequest(TEST_MODEL, tensor_parallel_size=2), model_home)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Generator[PostgresServer]:
+    """A PostgreSQL server; who stops it starts it again."""
+    with running_server() as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from repertory.commands.runs import RunName
 from repertory.output import JsonFlag, print_json, print_line
+
+if TYPE_CHECKING:
+    from runtime.journal_address import JournalAddress
 
 
 def replay(run: RunName = "last", json: JsonFlag = False) -> None:
@@ -29,11 +32,11 @@ def replay(run: RunName = "last", json: JsonFlag = False) -> None:
         )
 
 
-async def _replay(name: str, journal_path: Path) -> tuple[str, tuple[int, int, int]]:
+async def _replay(name: str, address: JournalAddress) -> tuple[str, tuple[int, int, int]]:
     from repertory.records import chosen, opened, runs_of
     from runtime.replay import replay as perform_again
 
-    summary = chosen(await runs_of(journal_path), name)
-    async with opened(journal_path) as journal:
+    summary = chosen(await runs_of(address), name)
+    async with opened(address) as journal:
         replayed = await perform_again(journal, summary.run)
     return summary.run, (replayed.events, replayed.model_calls, replayed.tool_calls)

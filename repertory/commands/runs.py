@@ -9,8 +9,6 @@ import typer
 from repertory.output import JsonFlag, plain, print_json, print_line, print_table
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from repertory.progress import Progress
     from repertory.transcript import DeliveryEntry
     from runtime.events import AnyEvent
@@ -79,9 +77,9 @@ async def _read(name: str) -> tuple[RunSummary, list[AnyEvent], dict[str, str]]:
     from repertory.transcript import payloads_of
     from runtime.codec import parse
 
-    path: Path = read_settings().journal
-    summary = chosen(await runs_of(path), name)
-    async with opened(path) as journal:
+    address = read_settings().journal
+    summary = chosen(await runs_of(address), name)
+    async with opened(address) as journal:
         found = await journal.events(summary.run)
         blobs = await journal.blobs(payloads_of(found))
     return summary, found, {digest: _message_type(parse(blob)) for digest, blob in blobs.items()}

@@ -14,6 +14,7 @@ from repertory.output import JsonFlag, print_json, print_line
 if TYPE_CHECKING:
     from runtime.export import Imported
     from runtime.export_file import Exported
+    from runtime.journal_address import JournalAddress
 
 
 def export(
@@ -33,7 +34,7 @@ def export(
         hint = "give a file's name" if file.is_dir() else "--force replaces it"
         raise UsageError(f"{file}: found something there, expected nothing; {hint}")
     prepare(file.parent, "the directory")
-    exported, data = asyncio.run(_exported(run, read_settings().journal, read_settings().secrets.values()))
+    exported, data = asyncio.run(_exported(run, read_settings().journal, read_settings().hidden))
     write_bytes(file, data)
     if json:
         counts = {"events": len(exported.events), "blobs": len(exported.blobs), "redacted": exported.redacted}
@@ -71,22 +72,22 @@ def _redacted(count: int) -> str:
     return f"; secrets taken out in {count} places" if count else ""
 
 
-async def _exported(name: str, path: Path, secrets: Iterable[str]) -> tuple[Exported, bytes]:
+async def _exported(name: str, address: JournalAddress, secrets: Iterable[str]) -> tuple[Exported, bytes]:
     from repertory.records import chosen, opened
     from runtime.engine import versions
     from runtime.export import export_bytes
 
-    async with opened(path) as journal:
+    async with opened(address) as journal:
         run = chosen(await journal.runs(), name).run
         return await export_bytes(journal, run, secrets=secrets, versions=versions())
 
 
-async def _imported(file: Path, path: Path) -> Imported:
+async def _imported(file: Path, address: JournalAddress) -> Imported:
     from repertory.records import opened
     from runtime.export import import_bytes
 
     data = _read(file)
-    async with opened(path) as journal:
+    async with opened(address) as journal:
         return await import_bytes(journal, data, str(file))
 
 

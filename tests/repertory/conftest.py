@@ -21,6 +21,7 @@ def terminal(
     monkeypatch.setenv("REPERTORY_HOME", str(home))
     for name in ("REPERTORY_API_KEY", "OPENAI_API_KEY", "REPERTORY_DEBUG"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("REPERTORY_JOURNAL", "")  # and what `--journal` sets is taken back
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     root = logging.getLogger()

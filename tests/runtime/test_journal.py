@@ -12,15 +12,26 @@ from runtime.blobs import digest
 from runtime.errors import CorruptEvent, SeqConflict, StaleEpoch, UsageError
 from runtime.events import AnyEvent, RunCompleted
 from runtime.journal import Journal, MemoryJournal
+from runtime.journal_address import open_journal
 from runtime.sql_journal import SqliteJournal
+from tests.postgres_server import PostgresServer
 from tests.runtime.journal_samples import HASH, blobs, deliveries, delivery, one_of_each, started
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 async def journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Journal]:
-    opened: Journal = MemoryJournal() if request.param == "memory" else SqliteJournal(tmp_path / "journal.db")
+    opened = _opened(request, tmp_path)
     yield opened
     await opened.close()
+
+
+def _opened(request: pytest.FixtureRequest, folder: Path) -> Journal:
+    if request.param == "memory":
+        return MemoryJournal()
+    if request.param == "sqlite":
+        return SqliteJournal(folder / "journal.db")
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return open_journal(server.new_database())
 
 
 async def test_a_new_journal_is_empty(journal: Journal) -> None:
@@ -83,10 +94,26 @@ async def test_seqs_that_do_not_continue_the_run_are_refused_as_a_whole(journal:
     epoch = await journal.claim("r")
     await journal.append("r", epoch, [started(), delivery(2)], {})
     with pytest.raises(SeqConflict, match="comes next"):
-        await journal.append("r", epoch, [delivery(seq) for seq in seqs], blobs("lost"))
+        await journal.append("r", epoch, [delivery(seq, at=7.0) for seq in seqs], blobs("lost"))
     assert len(await journal.events("r")) == 2
     with pytest.raises(CorruptEvent):
         await journal.blob(next(iter(blobs("lost"))))
+
+
+async def test_what_the_owner_sends_again_is_answered_and_added_once(journal: Journal) -> None:
+    epoch = await journal.claim("r")
+    events: list[AnyEvent] = [started(), *deliveries(2, 5)]
+    await journal.append("r", epoch, events[:3], blobs("one"))
+    await journal.append("r", epoch, events[:3], blobs("one"))
+    await journal.append("r", epoch, events[3:], {})
+    for again in (events[:3], events[3:], events[1:2], events):
+        await journal.append("r", epoch, again, {})
+    assert await journal.events("r") == events
+    with pytest.raises(SeqConflict):
+        await journal.append("r", epoch, [*events[3:], delivery(6)], {})
+    await journal.claim("r")
+    with pytest.raises(StaleEpoch):
+        await journal.append("r", epoch, events[3:], {})
 
 
 async def test_blobs_come_back_by_their_digest(journal: Journal) -> None:

@@ -284,7 +284,7 @@ async def main():
         journal.append("b", 1, [started(name="b")], {}),
         return_exceptions=True,
     )
-    assert [type(outcome).__name__ for outcome in outcomes] == ["NoneType", "JournalError", "NoneType"], outcomes
+    assert [type(outcome).__name__ for outcome in outcomes] == ["NoneType", "JournalUnavailable", "NoneType"], outcomes
     assert "disk" in str(outcomes[1]), outcomes
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     await journal.append("big", 1, [started(name="big")], blobs(noise))
