@@ -55,5 +55,19 @@ def _line(request: Json, answer: Json) -> str:
 
 
 def _short(value: Json) -> str:
-    text = plain(canonical(value).decode())
+    text = plain(_words(value))
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+
+
+def _words(value: Json) -> str:
+    """A value as a reader takes it in: names and what they are, without what is empty; long lists by their names."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_words(each)}" for name, each in value.items() if each not in (None, "", [], {}))
+    if isinstance(value, list):
+        return ", ".join(_name(each) for each in value)
+    return value if isinstance(value, str) else canonical(value).decode()
+
+
+def _name(value: Json) -> str:
+    name = value.get("name") if isinstance(value, Mapping) else None
+    return name if isinstance(name, str) else _words(value)

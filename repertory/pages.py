@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,9 @@ from repertory.evidence import Evidence
 from repertory.output import plain, print_json, print_line
 from runtime.codec import Json
 from scenarios.build import load_domain
+
+FOOTNOTE = re.compile(r"^\[\^(\d+)\]: ", re.MULTILINE)
+REFERENCE = re.compile(r"\[\^(\d+)\]")
 
 PLAN = "plan.md"
 """The page that is shown at the terminal."""
@@ -39,6 +43,11 @@ def print_page(pages: Mapping[str, str], result: Json) -> None:
         from rich.console import Console
         from rich.markdown import Markdown
 
-        Console().print(Markdown(plain(pages[PLAN])))
+        Console().print(Markdown(_laid_out(plain(pages[PLAN]))))
     else:
         print_line(pages[PLAN])
+
+
+def _laid_out(page: str) -> str:
+    """Markdown for a renderer that knows no footnotes: they become a numbered list."""
+    return REFERENCE.sub(r"[\1]", FOOTNOTE.sub(r"\1. ", page))
