@@ -70,7 +70,9 @@ def _draft(directory: Path, name: str, content: str | bytes) -> Path:
             file.flush()
             os.fsync(file.fileno())
         path.chmod(0o644)
-    except BaseException:
+    except BaseException as error:
         path.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(directory / name)  # a full disk is noticed where no name is known
         raise
     return path
