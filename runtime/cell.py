@@ -39,6 +39,14 @@ class HostRun(Protocol):
         """Proposes an event to the sequencer."""
         ...
 
+    def standing_step(self, now: StepStarted, seen: int) -> StepStarted:
+        """The recorded step that stands for this one; see `runtime.standing`."""
+        ...
+
+    def standing(self, now: AnyEvent) -> AnyEvent:
+        """The recorded event that stands for this one."""
+        ...
+
     def perform(self, started: StepStarted, call: StepCall) -> None:
         """Performs a step outside of the agent's loop and proposes its completion, unless it is recorded."""
         ...
@@ -66,6 +74,7 @@ class Cell:
         self._results: dict[str, asyncio.Future[Recorded]] = {}
         self._held: dict[str, tuple[StepStarted, StepCall]] = {}
         self._timer_steps: dict[asyncio.TimerHandle, str] = {}
+        self._seen = 0
 
     @property
     def is_resting(self) -> bool:
@@ -75,6 +84,7 @@ class Cell:
     def release(self, parcel: Parcel) -> None:
         """Hands one thing to the agent and runs it until it rests."""
         self._loop.time_s = parcel.event.at
+        self._seen = parcel.event.seq
         match parcel.event:
             case DeliveryStarted() as event:
                 self._start(event, parcel)
@@ -168,7 +178,11 @@ class Cell:
 
     def propose(self, event: AnyEvent, blobs: dict[Digest, bytes]) -> None:
         """Proposes an event to the sequencer."""
-        self._host.propose(event, blobs)
+        self._host.propose(self._host.standing(event), blobs)
+
+    def standing_step(self, now: StepStarted) -> StepStarted:
+        """The recorded step that stands for this one."""
+        return self._host.standing_step(now, self._seen)
 
     def expect_response(self, message: str) -> asyncio.Future[bytes]:
         """A future for the response to a message."""

@@ -21,11 +21,12 @@ from ray.exceptions import RayActorError, RayTaskError
 from runtime.codec import Json, parse
 from runtime.engine import Performance, build, drive
 from runtime.errors import RunError
-from runtime.events import AnyEvent, Digest
-from runtime.host import Host, Part
+from runtime.events import AnyEvent, Digest, StepStarted
+from runtime.host import Host, Part, fork_part
 from runtime.journal_address import JournalAddress, journal_address, open_journal
 from runtime.parcels import Parcel
 from runtime.placement import HostInfo
+from runtime.recollection import Recalled
 from runtime.routing import Routes
 from runtime.service import Channel, Past, RunOrder, SequencerService
 from runtime.team import Resources, find_builder
@@ -64,6 +65,10 @@ class SequencerActor:
         """See `Channel.describe`."""
         return await self._service.describe(run)
 
+    async def recall(self, run: str, started: StepStarted, request: bytes) -> Recalled | None:
+        """See `Channel.recall`."""
+        return await self._service.recall(run, started, request)
+
 
 class ActorChannel:
     """A channel to a `SequencerActor`; errors come back as what they were, without Ray's wrapping."""
@@ -99,6 +104,11 @@ class ActorChannel:
         past: Past = await _answer(self._actor.describe.remote(run))
         return past
 
+    async def recall(self, run: str, started: StepStarted, request: bytes) -> Recalled | None:
+        """See `Channel.recall`."""
+        recalled: Recalled | None = await _answer(self._actor.recall.remote(run, started, request))
+        return recalled
+
 
 async def _answer(reference: Any) -> Any:
     """Awaits an actor's answer.
@@ -132,7 +142,8 @@ class AgentHost:
         config = parse(past.spec)
         assert isinstance(config, Mapping)
         resources = Resources(run, self._secrets, None, "ray")
-        return Part(find_builder(past.started.builder)(config, resources), past.completed)
+        team = find_builder(past.started.builder)(config, resources)
+        return Part(team, past.completed, fork_part(past.fork, self._channel.recall))
 
     async def attend(self) -> None:
         """Takes its parcels, in order, for as long as the actor lives."""

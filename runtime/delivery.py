@@ -36,6 +36,10 @@ class Outbox(Protocol):
         """Proposes an event to the sequencer."""
         ...
 
+    def standing_step(self, now: StepStarted) -> StepStarted:
+        """The step itself, or the recorded one that stands for it."""
+        ...
+
     def expect_response(self, message: str) -> asyncio.Future[bytes]:
         """A future of the agent's loop for the response to a message."""
         ...
@@ -89,7 +93,7 @@ class Delivery:
         request = digest(call.request)
         occurrence = self._occurrences.get((call.kind, request), 0)
         self._occurrences[call.kind, request] = occurrence + 1
-        started = StepStarted(
+        now = StepStarted(
             step=ids.step_id(self.id, call.kind, request, occurrence),
             delivery=self.id,
             kind=call.kind,
@@ -98,6 +102,7 @@ class Delivery:
             occurrence=occurrence,
             effect=call.effect,
         )
+        started = self.outbox.standing_step(now)
         self.outbox.propose(started, {request: call.request, **call.blobs})
         return started
 

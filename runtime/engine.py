@@ -17,6 +17,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from runtime import clock, ids
+from runtime.beginning import beginning
 from runtime.blobs import digest
 from runtime.codec import Json, canonical, parse
 from runtime.errors import RepertoryError, RunError, UsageError
@@ -32,7 +33,7 @@ from runtime.events import (
     RunStarted,
 )
 from runtime.failures import describe, revive
-from runtime.host import Host, Part
+from runtime.host import Host, Part, fork_part
 from runtime.journal import Journal
 from runtime.parcels import Parcel
 from runtime.service import Channel, RunOrder
@@ -80,7 +81,8 @@ async def drive(performance: Performance, channel: Channel, team: Team) -> Json:
     """Performs a run over a channel, with the driver's own build of the team. See `Engine.perform`."""
     driver = f"driver:{performance.run}"
     if performance.is_resumed:
-        part = Part(team, (await channel.resume(performance.run, driver)).completed)
+        past = await channel.resume(performance.run, driver)
+        part = Part(team, past.completed, fork_part(past.fork, channel.recall))
     else:
         part = Part(team)
         await channel.open(_order(performance, team, driver))
@@ -238,13 +240,14 @@ async def recorded_performance(journal: Journal, run: str) -> Performance:
     """
     events = await journal.events(run)
     first = next((event for event in events if isinstance(event, MessageSent) and event.cause == ids.ROOT), None)
-    if not events or not isinstance(events[0], RunStarted) or first is None:
+    started = beginning(events)
+    if started is None or first is None:
         raise UsageError(f"run {run!r}: nothing of it is on record that could be resumed; start it again")
-    spec = parse(await journal.blob(events[0].spec))
+    spec = parse(await journal.blob(started.spec))
     assert isinstance(spec, Mapping)
     return Performance(
         run,
-        TeamSpec(events[0].name, events[0].builder, spec),
+        TeamSpec(started.name, started.builder, spec),
         first.recipient,
         await journal.blob(first.payload),
         is_resumed=True,

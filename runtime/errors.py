@@ -7,6 +7,7 @@
     │   ├── BudgetExceeded    a limit of the scenario was reached
     │   ├── Undeliverable     a message's recipient does not exist or cannot be made
     │   ├── MissingInput      something needed was neither given nor could be asked
+    │   ├── EffectWithheld    a fork does not fire an effect that cannot be repeated at will
     │   ├── UncertainEffect   an effect may or may not have happened; a person must say
     │   ├── RunAborted        a person gave the run up
     │   └── WaitingForPerson  all that is open waits for a person                            exit code 4
@@ -59,6 +60,10 @@ class MissingInput(RunError):
     def __init__(self, message: str, field: str = "") -> None:
         super().__init__(message)
         self.field = field
+
+
+class EffectWithheld(RunError):
+    """A fork came to an effect that cannot be repeated at will, of which its parent has no result."""
 
 
 class UncertainEffect(RunError):

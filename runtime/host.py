@@ -11,6 +11,7 @@ import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Set
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
@@ -18,10 +19,22 @@ from runtime import clock
 from runtime.blobs import digest
 from runtime.cell import Cell
 from runtime.codec import canonical
-from runtime.errors import UncertainEffect
-from runtime.events import AgentName, AnyEvent, Digest, Failure, RunCompleted, RunFailed, StepCompleted, StepStarted
+from runtime.errors import RepertoryError, UncertainEffect
+from runtime.events import (
+    AgentName,
+    AnyEvent,
+    Digest,
+    Failure,
+    RunCompleted,
+    RunFailed,
+    RunForked,
+    StepCompleted,
+    StepStarted,
+)
 from runtime.failures import describe
-from runtime.parcels import Parcel
+from runtime.parcels import ForkPast, Parcel
+from runtime.recollection import Recalled, may_fire
+from runtime.standing import Standing
 from runtime.steps import StepCall, StepResult
 from runtime.team import Team
 
@@ -37,6 +50,19 @@ class _Batch:
     blobs: dict[Digest, bytes] = field(default_factory=dict[Digest, bytes])
 
 
+Recall = Callable[[str, StepStarted, bytes], Awaitable[Recalled | None]]
+"""Asks the sequencer how a step of a fork ends, by run, step and request; see `runtime.service.Channel.recall`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForkPart:
+    """What a host must know of a run that is a fork."""
+
+    fork: RunForked
+    standing: Standing
+    recall: Recall
+
+
 class HostedRun:
     """The agents of one run at this host, and what they are doing."""
 
@@ -48,9 +74,11 @@ class HostedRun:
         secrets: Mapping[str, str],
         on_broken: Callable[[Exception], None],
         completed: Set[str] = frozenset(),
+        fork: ForkPart | None = None,
     ) -> None:
         self._run = run
         self._completed = completed
+        self._fork = fork
         self._is_closed = False
         self._loop = asyncio.get_running_loop()
         self._context = contextvars.copy_context()
@@ -70,7 +98,7 @@ class HostedRun:
         cell = self._cells.get(parcel.to)
         if cell is None:
             cell = self._cells[parcel.to] = Cell(parcel.to, self._team.agents[parcel.to.type], self)
-        if parcel.is_past and isinstance(parcel.event, StepStarted):
+        if parcel.is_past and isinstance(parcel.event, StepStarted) and not self._was_not_fired(parcel.event):
             self._leave_to_a_person(parcel.event)
         else:
             cell.release(self._with_result(parcel))
@@ -114,6 +142,20 @@ class HostedRun:
         if self._flushing is None:
             self._flushing = self._task(self._flush())
 
+    def _was_not_fired(self, started: StepStarted) -> bool:
+        """Whether it is certain that a step which began has not happened: a fork fires only what it was allowed."""
+        if self._fork is None:
+            return False
+        return started.seq < self._fork.fork.seq or not may_fire(self._fork.fork, started)
+
+    def standing_step(self, now: StepStarted, seen: int) -> StepStarted:
+        """The recorded step that stands for this one, in a fork."""
+        return now if self._fork is None else self._fork.standing.step(now, seen)
+
+    def standing(self, now: AnyEvent) -> AnyEvent:
+        """The recorded event that stands for this one, in a fork."""
+        return now if self._fork is None else self._fork.standing.event(now)
+
     def perform(self, started: StepStarted, call: StepCall) -> None:
         """Performs a step in a task of the host's own loop, unless its result is on record and comes as a parcel."""
         if started.step in self._completed or self._is_closed:
@@ -148,6 +190,8 @@ class HostedRun:
 
     async def _perform(self, started: StepStarted, call: StepCall) -> None:
         began = clock.time_s()
+        if self._fork is not None and await self._recall(self._fork, started, call):
+            return
         result: StepResult | None = None
         failure: Failure | None = None
         try:
@@ -158,6 +202,22 @@ class HostedRun:
             failure = self.describe(error)
         self._performing.pop(started.step, None)
         self._complete(started, result, body, failure, began)
+
+    async def _recall(self, fork: ForkPart, started: StepStarted, call: StepCall) -> bool:
+        """Ends a step with what the parent of the fork knows of it; False when it must be performed."""
+        try:
+            recalled = await fork.recall(self._run, started, call.request)
+        except RepertoryError as error:
+            self._performing.pop(started.step, None)
+            self._on_broken(error)
+            return True
+        if recalled is None:
+            return False
+        self._performing.pop(started.step, None)
+        if recalled.body is not None:
+            self._results[started.step] = recalled.body
+        self.propose(recalled.completed(started, clock.time_s()), {})
+        return True
 
     def _complete(
         self, started: StepStarted, result: StepResult | None, body: bytes, failure: Failure | None, began: float
@@ -185,6 +245,13 @@ class Part:
     team: Team
     completed: Set[str] = frozenset()
     """The steps whose results are on record from before."""
+    fork: ForkPart | None = None
+    """What there is to know where the run is a fork."""
+
+
+def fork_part(past: ForkPast | None, recall: Recall) -> ForkPart | None:
+    """A host's part of a fork, from what the sequencer says of it."""
+    return None if past is None else ForkPart(past.fork, Standing(past.fork, past.recorded), recall)
 
 
 class Host:
@@ -218,9 +285,8 @@ class Host:
 
     async def _open(self, run: str) -> HostedRun:
         part = await self._part_in(run)
-        return HostedRun(
-            run, part.team, self._submit, self._secrets, lambda error: self._broken(run, error), part.completed
-        )
+        on_broken = partial(self._broken, run)
+        return HostedRun(run, part.team, self._submit, self._secrets, on_broken, part.completed, part.fork)
 
     async def close_run(self, run: str) -> None:
         """Forgets a run and stops what it still performs."""

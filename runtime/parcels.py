@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
-from runtime.events import AgentName, AnyEvent
+from runtime.events import AgentName, AnyEvent, RunForked, StepStarted
 from runtime.sequencer import Message
+
+
+class ForkPast(msgspec.Struct, frozen=True):
+    """What a host must know of a fork before it takes its first parcel."""
+
+    fork: RunForked
+    recorded: tuple[StepStarted, ...]
+    """The steps that the agents asked for before the fork point."""
 
 
 class Parcel(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from runtime.beginning import beginning, last_fork
 from runtime.cell import Cell
 from runtime.errors import CorruptEvent, DivergenceError
 from runtime.events import (
@@ -24,6 +25,7 @@ from runtime.events import (
     MessageCancelled,
     MessagePublished,
     MessageSent,
+    RunForked,
     RunStarted,
     StepCompleted,
     StepStarted,
@@ -33,6 +35,7 @@ from runtime.ids import ROOT
 from runtime.journal import Journal
 from runtime.parcels import Parcel
 from runtime.routing import Routes
+from runtime.standing import Standing
 from runtime.steps import StepCall
 from runtime.team import Resources, Team, find_builder
 
@@ -61,6 +64,9 @@ class Replay:
         self._beyond: set[AgentName] = set()
         self._divergence: DivergenceError | None = None
         self._is_over = False
+        fork = last_fork(events)
+        self._standing = None if fork is None else Standing(fork, events)
+        self._stands_until = 0 if fork is None else max(fork.seq, fork.set_until)
 
     def perform_all(self) -> Replayed:
         """Releases every recorded event to whom it was released.
@@ -80,7 +86,7 @@ class Replay:
 
     def _perform(self, event: AnyEvent) -> None:
         """What was recorded before this event must have happened; then it is released."""
-        if (key := self._key(event)) in self._expected:
+        if (key := self._key(event)) in self._expected and event.seq > self._stands_until:
             raise DivergenceError(f"event {event.seq}: {_words(event)} was recorded and did not happen now: {key}")
         self._release(event)
         if self._divergence is not None:
@@ -171,6 +177,14 @@ class Replay:
                 raise AssertionError(f"{type(event).__name__} is not an agent's doing")
         return self._agents[delivery], delivery
 
+    def standing_step(self, now: StepStarted, seen: int) -> StepStarted:
+        """The recorded step that stands for this one, where the run is a fork."""
+        return now if self._standing is None else self._standing.step(now, seen)
+
+    def standing(self, now: AnyEvent) -> AnyEvent:
+        """The recorded event that stands for this one, where the run is a fork."""
+        return now if self._standing is None else self._standing.event(now)
+
     def perform(self, started: StepStarted, call: StepCall) -> None:
         """Performs nothing: the recorded completion comes in its place of the order."""
 
@@ -191,9 +205,9 @@ async def replay(journal: Journal, run: str) -> Replayed:
         UsageError: when its team cannot be built here.
     """
     events = await journal.events(run)
-    if not events or not isinstance(events[0], RunStarted):
+    started = beginning(events)
+    if started is None:
         raise CorruptEvent(f"run {run!r} has no first event; `repertory runs list` shows the runs that there are", run)
-    started = events[0]
     blobs = await journal.blobs({name for event in events for name in _named(event)})
     config = msgspec.json.decode(blobs[started.spec])
     team = find_builder(started.builder)(config, Resources(run))
@@ -209,7 +223,7 @@ def _check_routes(team: Team, recorded: Routes) -> None:
 
 def _named(event: AnyEvent) -> list[Digest]:
     match event:
-        case RunStarted():
+        case RunStarted() | RunForked():
             return [event.spec, event.routes]
         case MessageSent() | MessagePublished():
             return [event.payload]

@@ -18,6 +18,8 @@ from typing import Protocol
 import msgspec
 
 from runtime import clock
+from runtime.ancestry import Ancestry, ancestry
+from runtime.beginning import beginning
 from runtime.errors import UsageError
 from runtime.events import (
     AgentName,
@@ -29,10 +31,12 @@ from runtime.events import (
     RunFailed,
     RunStarted,
     StepCompleted,
+    StepStarted,
 )
 from runtime.journal import Journal
-from runtime.parcels import Parcel
+from runtime.parcels import ForkPast, Parcel
 from runtime.placement import HostInfo, place
+from runtime.recollection import Recalled
 from runtime.routing import Placement, Routes
 from runtime.sequencer import Outgoing, Sequencer
 
@@ -61,6 +65,8 @@ class Past(msgspec.Struct, frozen=True):
     """The team's specification, canonical JSON."""
     completed: frozenset[str] = frozenset()
     """The steps whose results are on record from before; they are not performed again."""
+    fork: ForkPast | None = None
+    """Where the run is a fork: what its agents had asked for before."""
 
 
 class Channel(Protocol):
@@ -102,6 +108,10 @@ class Channel(Protocol):
         """What a host must know of a run before it takes its first parcel."""
         ...
 
+    async def recall(self, run: str, started: StepStarted, request: bytes) -> Recalled | None:
+        """How a step of a fork ends by what its parent knows; None when it must be performed."""
+        ...
+
 
 @dataclass(slots=True)
 class _Stream:
@@ -134,6 +144,7 @@ class _Run:
     homes: dict[AgentName, str] = field(default_factory=dict[AgentName, str])
     broken: Exception | None = None
     completed: frozenset[str] = frozenset()
+    fork: Ancestry | None = None
 
 
 class SequencerService:
@@ -159,22 +170,28 @@ class SequencerService:
     async def describe(self, run: str) -> Past:
         """See `Channel.describe`."""
         entry = self._runs[run]
-        return Past(entry.order.started, entry.order.blobs[entry.order.started.spec], entry.completed)
+        return Past(entry.order.started, entry.order.blobs[entry.order.started.spec], entry.completed, _past(entry))
+
+    async def recall(self, run: str, started: StepStarted, request: bytes) -> Recalled | None:
+        """See `Channel.recall`."""
+        entry = self._runs.get(run)
+        return None if entry is None or entry.fork is None else await entry.fork.recall(started, request)
 
     async def resume(self, run: str, driver: str) -> Past:
         """See `Channel.resume`. What every agent has seen is handed out again, to wherever the agents live now."""
         events = await self._journal.events(run)
-        if not events or not isinstance(events[0], RunStarted):
+        started = beginning(events)
+        if started is None:
             raise UsageError(f"there is no run {run!r}; `repertory runs list` shows those that there are")
         if isinstance(events[-1], RunCompleted | RunFailed):
             raise UsageError(f"run {run!r} has ended; nothing is left to resume")
         epoch = await self._journal.claim(run)
-        started = events[0]
         blobs = await self._journal.blobs({started.spec, started.routes})
         routes = msgspec.json.decode(blobs[started.routes], type=Routes)
         entry = _Run(RunOrder(run, started, blobs, driver), epoch, routes, Sequencer(routes))
         entry.completed = frozenset(event.step for event in events if isinstance(event, StepCompleted))
         entry.durable_seq = events[-1].seq
+        entry.fork = await ancestry(self._journal, events)
         for event in events:
             await self._hand_out(entry, entry.core.restore(event), is_past=True)
         self._runs[run] = entry
@@ -313,6 +330,10 @@ class SequencerService:
     async def _blob(self, name: Digest) -> bytes:
         data = self._cache.get(name)
         return await self._journal.blob(name) if data is None else data
+
+
+def _past(entry: _Run) -> ForkPast | None:
+    return None if entry.fork is None else entry.fork.past
 
 
 async def _wait_a_while(event: asyncio.Event) -> None:

@@ -30,6 +30,7 @@ class Scripted:
     handler: Handler
     seen: list[Json]
     incoming: Incoming | None = None
+    style: str = "plain"
 
     async def receive(self, incoming: Incoming) -> bytes:
         self.incoming = incoming
@@ -201,6 +202,40 @@ async def leaky(self: Scripted, data: dict[str, Json]) -> Json:
     return [recorded.value, await call(f"after {recorded.step}")]
 
 
+async def chain(self: Scripted, data: dict[str, Json]) -> Json:
+    """Each step asks for what the one before has answered; the last asks for nothing."""
+    first = await call("first")
+    second = await call(f"second of {first}")
+    return [first, second, await call(f"third of {second}"), await call("last")]
+
+
+async def buyer(self: Scripted, data: dict[str, Json]) -> Json:
+    """Buys what was chosen."""
+    chosen = str(await call("choose", "this"))
+
+    async def perform(_: str) -> StepResult:
+        EFFECTS.append(f"buy {chosen}")
+        return StepResult(chosen)
+
+    return (await steps.perform(StepCall("tool", "buy", canonical({"buy": chosen}), perform, "irreversible"))).value
+
+
+async def talker(self: Scripted, data: dict[str, Json]) -> Json:
+    """Has three things said by one speaker."""
+    return [await ask("speaker", text=text) for text in ("one", "two", "three")]
+
+
+async def speaker(self: Scripted, data: dict[str, Json]) -> Json:
+    """Says things in the style of the team's settings, which is part of what it asks for."""
+    style, text = self.style, str(data["text"])
+
+    async def perform(_: str) -> StepResult:
+        return StepResult(f"{style} {text}")
+
+    call = StepCall("tool", f"say {text}", canonical({"style": style, "text": text}), perform)
+    return (await steps.perform(call)).value
+
+
 HANDLERS: dict[str, Handler] = {
     handler.__name__: handler
     for handler in (
@@ -221,6 +256,10 @@ HANDLERS: dict[str, Handler] = {
         spender,
         payer,
         leaky,
+        chain,
+        buyer,
+        talker,
+        speaker,
     )
 }
 
@@ -232,7 +271,7 @@ def build(config: Mapping[str, Json], resources: Resources) -> Team:
     def spec(name: str) -> AgentSpec:
         async def make(agent: AgentName) -> Scripted:
             await asyncio.sleep(0)
-            return Scripted(agent, HANDLERS[name], [])
+            return Scripted(agent, HANDLERS[name], [], style=str(config.get("style", "plain")))
 
         return AgentSpec(make, AgentPolicy(placement=Placement("local" if name in local else "cluster")))
 

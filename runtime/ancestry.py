@@ -1,0 +1,49 @@
+"""What the sequencer's shell knows of a fork's parent: read once from the journal, asked by the hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import msgspec
+
+from runtime.beginning import last_fork
+from runtime.errors import CorruptEvent
+from runtime.events import AnyEvent, StepStarted
+from runtime.journal import Journal
+from runtime.parcels import ForkPast
+from runtime.recollection import Recalled, Recollection
+
+
+@dataclass(frozen=True, slots=True)
+class Ancestry:
+    """A fork's parent."""
+
+    past: ForkPast
+    recollection: Recollection
+    journal: Journal
+
+    async def recall(self, started: StepStarted, request: bytes) -> Recalled | None:
+        """How a step ends by what the parent knows; None when it must be performed, also where the answer is lost."""
+        recalled = self.recollection.of(started, request)
+        if recalled is None or recalled.result is None:
+            return recalled
+        with suppress(CorruptEvent):
+            return msgspec.structs.replace(recalled, body=await self.journal.blob(recalled.result))
+        return None
+
+
+async def ancestry(journal: Journal, events: Sequence[AnyEvent]) -> Ancestry | None:
+    """The parent of a run with these events; None for a run that is no fork. A parent that is gone knows nothing.
+
+    Raises:
+        CorruptEvent: the parent's events are damaged.
+    """
+    fork = last_fork(events)
+    if fork is None:
+        return None
+    parent = await journal.events(fork.parent)
+    recorded = tuple(event for event in events if isinstance(event, StepStarted) and event.seq < fork.seq)
+    known = parent or [event for event in events if event.seq < fork.seq]
+    return Ancestry(ForkPast(fork, recorded), Recollection(known, fork), journal)
