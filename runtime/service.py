@@ -35,6 +35,7 @@ from runtime.events import (
 )
 from runtime.journal import Journal
 from runtime.parcels import ForkPast, Parcel
+from runtime.patience import PatientJournal
 from runtime.placement import HostInfo, place
 from runtime.recollection import Recalled
 from runtime.routing import Placement, Routes
@@ -112,6 +113,10 @@ class Channel(Protocol):
         """How a step of a fork ends by what its parent knows; None when it must be performed."""
         ...
 
+    async def trouble(self, known: str) -> str:
+        """Why all runs wait for the journal's store, empty when they do not; waits a while for it to differ."""
+        ...
+
 
 @dataclass(slots=True)
 class _Stream:
@@ -151,7 +156,8 @@ class SequencerService:
     """Runs, their journal and their hosts; see the module and `Channel`."""
 
     def __init__(self, journal: Journal, hosts: Sequence[HostInfo] = ()) -> None:
-        self._journal = journal
+        self._store = journal
+        self._journal = PatientJournal(journal)
         self._hosts = tuple(hosts)
         self._runs: dict[str, _Run] = {}
         self._streams: dict[str, _Stream] = {}
@@ -159,10 +165,10 @@ class SequencerService:
         self._cached_bytes = 0
 
     async def open(self, order: RunOrder) -> None:
-        """See `Channel.open`."""
-        if order.run in self._runs or await self._journal.events(order.run):
+        """See `Channel.open`. A journal that cannot be used is an error here, and waited for later."""
+        if order.run in self._runs or await self._store.events(order.run):
             raise UsageError(f"a run {order.run!r} exists already; choose another id")
-        epoch = await self._journal.claim(order.run)
+        epoch = await self._store.claim(order.run)
         routes = msgspec.json.decode(order.blobs[order.started.routes], type=Routes)
         self._runs[order.run] = _Run(order, epoch, routes, Sequencer(routes))
         await self.submit(order.run, [order.started], order.blobs)
@@ -232,6 +238,10 @@ class SequencerService:
         if entry is not None and entry.durable_seq <= after:
             await _wait_a_while(entry.grown)
         return await self._journal.events(run, after)
+
+    async def trouble(self, known: str) -> str:
+        """See `Channel.trouble`."""
+        return await self._journal.trouble(known, PULL_WAIT_S)
 
     # The commit, one at a time for each run
 

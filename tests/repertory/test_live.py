@@ -37,6 +37,30 @@ def test_a_quiet_watcher_says_nothing(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("quiet", [True, False])
+def test_a_pause_is_told_with_what_to_do(quiet: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    with watching(quiet=quiet) as watcher:
+        watcher.on_pause("journal /runs.db: the disk is full; free some space there")
+        watcher.on_pause("")
+    paused, back = capsys.readouterr().err.splitlines()
+    assert paused.startswith("paused: journal /runs.db: the disk is full; free some space there; the run goes on by")
+    assert "Ctrl-C stops it" in paused
+    assert back == "the journal answers again; the run goes on"
+
+
+def test_the_table_shows_a_pause_for_as_long_as_it_lasts() -> None:
+    out = StringIO()
+    console = Console(file=out, force_terminal=True, width=200)
+    table = LiveTable(console)
+    table.on_pause("the disk is full")
+    console.print(table._table())  # pyright: ignore[reportPrivateUsage]
+    assert "paused: the disk is full" in out.getvalue()
+    table.on_pause("")
+    out.truncate(0)
+    console.print(table._table())  # pyright: ignore[reportPrivateUsage]
+    assert "paused" not in out.getvalue()
+
+
 async def test_nobody_is_asked_where_there_is_no_terminal() -> None:
     assert await Lines().ask("When?") is None
     assert await Silent().ask("When?") is None
