@@ -29,6 +29,7 @@ from runtime.events import AgentName
 from runtime.journal import Journal
 from runtime.letters import Letters
 from scenarios.build import TeamConfig, knowledge_name, open_memory
+from scenarios.kept_data import KeptData
 from scenarios.load import LoadedScenario
 from scenarios.outside import tool_secrets
 from scenarios.scenario import AGENT_KINDS, Scenario
@@ -168,6 +169,7 @@ def _performance(
         model=choice.source,
         memory=str(settings.memory) if scenario.memory.remember or scenario.memory.knowledge else None,
         mcp=listed,
+        kept_data=KeptData.of(scenario.data),
     )
     return Performance(
         run=clock.new_id(),

@@ -44,6 +44,11 @@ class AgentLoop(asyncio.AbstractEventLoop):
         self._tasks: set[asyncio.Task[Any]] = set()
         self._timers = timers
 
+    @property
+    def tasks(self) -> tuple[asyncio.Task[Any], ...]:
+        """The tasks that have not ended."""
+        return tuple(self._tasks)
+
     def run_until_rest(self) -> None:
         """Runs everything that can run; returns when all tasks wait for a release.
 

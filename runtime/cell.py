@@ -7,8 +7,8 @@ agent did meanwhile lies in the host's hands in the order in which it did it. Ca
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Protocol, TypeVar
 
 from runtime.agent_loop import AgentLoop
 from runtime.blobs import digest
@@ -30,6 +30,8 @@ from runtime.failures import revive
 from runtime.parcels import Parcel
 from runtime.steps import Recorded, StepCall, StepResult, current
 from runtime.team import Agent, AgentSpec, Incoming
+
+T = TypeVar("T")
 
 
 class HostRun(Protocol):
@@ -80,6 +82,23 @@ class Cell:
     def is_resting(self) -> bool:
         """Whether no handler of it runs."""
         return not self._deliveries
+
+    @property
+    def instance(self) -> Agent | None:
+        """The agent itself, once it is made."""
+        made = self._instance
+        return made.result() if made is not None and made.done() and made.exception() is None else None
+
+    @property
+    def at_work(self) -> Mapping[str, asyncio.Task[None]]:
+        """The handlers that run, by the delivery's id."""
+        return {task.get_name(): task for task in self._loop.tasks if task.get_name() in self._deliveries}
+
+    def perform_aside(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Runs something on the agent's loop that is no delivery, until it rests; for who looks at the agent."""
+        task = self._loop.create_task(work)
+        self._loop.run_until_rest()
+        return task
 
     def release(self, parcel: Parcel) -> None:
         """Hands one thing to the agent and runs it until it rests."""

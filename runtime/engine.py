@@ -19,6 +19,7 @@ import msgspec
 from runtime import clock, ids
 from runtime.beginning import beginning
 from runtime.blobs import digest
+from runtime.code_digest import code_digest
 from runtime.codec import Json, canonical, parse
 from runtime.errors import RepertoryError, RunError, UsageError
 from runtime.events import (
@@ -127,14 +128,19 @@ def _order(performance: Performance, team: Team, driver: str) -> RunOrder:
         builder=performance.spec.builder,
         spec=digest(spec),
         routes=digest(routes),
-        versions=versions(),
+        versions=versions(performance.spec),
     )
     return RunOrder(performance.run, started, {started.spec: spec, started.routes: routes}, driver)
 
 
-def versions() -> dict[str, str]:
-    """The versions of Python and of the distributions that decide how a run goes, where they are installed."""
+def versions(spec: TeamSpec | None = None) -> dict[str, str]:
+    """The versions of Python and of the distributions that decide how a run goes, where they are installed.
+
+    With a team's specification, `code` is a digest of the code of today (`runtime/code_digest.py`).
+    """
     found = {"python": platform.python_version()}
+    if spec is not None:
+        found["code"] = code_digest(spec)
     for name in RECORDED_VERSIONS:
         with suppress(PackageNotFoundError):
             found[name] = version(name)

@@ -1,262 +1,169 @@
-"""Performs a recorded run again in one process: the agents' real code, every step answered from the journal.
+"""Replays a run from its journal: the way in to `runtime/replayer.py`, and out of it, with words for what differs.
 
-No model, tool, memory or network is touched, and no sequencer decides: each agent is released what it was released
-then, in the recorded order, at the recorded time. What its code does must be what it did; the first event that differs,
-is new, or is missing stops the replay.
+replayed = await replay(journal, run)                      raises Diverged at the first difference
+seen = await replay_to(journal, run, seq)                  the agents as they were after event `seq`
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
 
-from runtime.beginning import beginning, last_fork
-from runtime.cell import Cell
-from runtime.errors import CorruptEvent, DivergenceError
-from runtime.events import (
-    AgentName,
-    AnyEvent,
-    DeliveryCompleted,
-    DeliveryStarted,
-    Digest,
-    Failure,
-    MessageCancelled,
-    MessagePublished,
-    MessageSent,
-    RunForked,
-    RunStarted,
-    StepCompleted,
-    StepStarted,
-)
-from runtime.failures import describe
-from runtime.ids import ROOT
+from runtime.agent_state import AgentState, state_of
+from runtime.beginning import beginning
+from runtime.causes import Cause
+from runtime.codec import canonical, parse
+from runtime.divergence import Changes, Diverged, Divergence, explained
+from runtime.engine import versions
+from runtime.errors import CorruptEvent, UsageError
+from runtime.events import AgentName, AnyEvent, Digest, MessagePublished, RunStarted, StepStarted
 from runtime.journal import Journal
-from runtime.parcels import Parcel
+from runtime.lineage import Lineage
+from runtime.references import blobs_of, named
+from runtime.replayer import Manner, Replay, Replayed, Stray
 from runtime.routing import Routes
-from runtime.standing import Standing
-from runtime.steps import StepCall
-from runtime.team import Resources, Team, find_builder
+from runtime.team import Resources, Team, TeamSpec, find_builder
+
+__all__ = ["Diverged", "Manner", "Replayed", "Seen", "perform_again", "replay", "replay_to"]
+
+CODE = "code"
+"""The entry of a run's versions that is a digest of the code."""
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
-    """A replay that went as recorded."""
+class Seen:
+    """A replay up to a point."""
 
-    events: int
-    model_calls: int
-    tool_calls: int
-
-
-class Replay:
-    """One run's replay; the `HostRun` of all its agents."""
-
-    def __init__(self, team: Team, events: Sequence[AnyEvent], blobs: Mapping[Digest, bytes]) -> None:
-        self._team = team
-        self._events = events
-        self._blobs = blobs
-        self._cells: dict[AgentName, Cell] = {}
-        self._messages = {e.message: e for e in events if isinstance(e, MessageSent | MessagePublished)}
-        self._agents = {e.delivery: e.agent for e in events if isinstance(e, DeliveryStarted)}
-        self._expected = {key: event for event in events if (key := self._key(event)) is not None}
-        self._open = self._agents.keys() - {e.delivery for e in events if isinstance(e, DeliveryCompleted)}
-        self._beyond: set[AgentName] = set()
-        self._divergence: DivergenceError | None = None
-        self._is_over = False
-        fork = last_fork(events)
-        self._standing = None if fork is None else Standing(fork, events)
-        self._stands_until = 0 if fork is None else max(fork.seq, fork.set_until)
-
-    def perform_all(self) -> Replayed:
-        """Releases every recorded event to whom it was released.
-
-        Raises:
-            DivergenceError: at the first event that differs, is new, or is missing.
-        """
-        try:
-            for event in self._events:
-                self._perform(event)
-        finally:
-            self._is_over = True
-            for cell in self._cells.values():
-                cell.close()
-        steps = [event for event in self._events if isinstance(event, StepStarted)]
-        return Replayed(len(self._events), sum(s.kind == "model" for s in steps), sum(s.kind == "tool" for s in steps))
-
-    def _perform(self, event: AnyEvent) -> None:
-        """What was recorded before this event must have happened; then it is released."""
-        if (key := self._key(event)) in self._expected and event.seq > self._stands_until:
-            raise DivergenceError(f"event {event.seq}: {_words(event)} was recorded and did not happen now: {key}")
-        self._release(event)
-        if self._divergence is not None:
-            raise self._divergence
-
-    def _release(self, event: AnyEvent) -> None:
-        agent = self._reader(event)
-        if agent is None or agent.type not in self._team.agents:
-            return
-        cell = self._cells.get(agent)
-        if cell is None:
-            cell = self._cells[agent] = Cell(agent, self._team.agents[agent.type], self)
-        message = self._messages[event.message] if isinstance(event, DeliveryStarted) else None
-        cell.release(Parcel("", event, agent, message, self._payload(event)))
-
-    def _reader(self, event: AnyEvent) -> AgentName | None:
-        """The agent that an event was released to; the same rule as the sequencer's."""
-        match event:
-            case DeliveryStarted():
-                return event.agent
-            case StepCompleted():
-                return self._agents[event.delivery]
-            case DeliveryCompleted():
-                message = self._messages[event.message]
-                return message.sender if isinstance(message, MessageSent) else None
-            case MessageCancelled():
-                message = self._messages[event.message]
-                return message.recipient if isinstance(message, MessageSent) else None
-            case _:
-                return None
-
-    def _payload(self, event: AnyEvent) -> bytes | None:
-        match event:
-            case DeliveryStarted():
-                return self._blobs[self._messages[event.message].payload]
-            case StepCompleted(result=str() as found) | DeliveryCompleted(response=str() as found):
-                return self._blobs[found]
-            case _:
-                return None
-
-    def _key(self, event: AnyEvent) -> tuple[str, str] | None:
-        """What names an event that an agent's code causes; None for what comes from elsewhere."""
-        match event:
-            case MessageSent() | MessagePublished() if event.cause != ROOT:
-                return "message", event.message
-            case StepStarted():
-                return "step", event.step
-            case DeliveryCompleted() if event.delivery in self._agents:
-                return "delivery", event.delivery
-            case MessageCancelled():
-                return "cancelled", event.message
-            case _:
-                return None
-
-    # What the cells ask
-
-    def propose(self, event: AnyEvent, blobs: dict[Digest, bytes]) -> None:
-        """Compares what happens now with what was recorded; the first difference is kept.
-
-        A record may end while deliveries are open. What these do last may never have been recorded; it must then be
-        the last that their agent does.
-        """
-        if self._is_over:
-            return
-        recorded = self._expected.pop(self._key(event) or ("", ""), None)
-        agent, delivery = self._doer(event)
-        if recorded is None and delivery in self._open:
-            self._beyond.add(agent)
-        elif recorded is None:
-            self._diverge(f"{_words(event)} happens now and was not recorded")
-        elif agent in self._beyond:
-            self._diverge(f"event {recorded.seq}: before {_words(recorded)}, {agent} now does what was not recorded")
-        elif differences := _differences(recorded, event):
-            self._diverge(f"event {recorded.seq}: {_words(recorded)}: {'; '.join(differences)}")
-
-    def _diverge(self, words: str) -> None:
-        if self._divergence is None:
-            self._divergence = DivergenceError(words)
-
-    def _doer(self, event: AnyEvent) -> tuple[AgentName, str]:
-        """The agent whose code did it, and in which delivery."""
-        match event:
-            case MessageSent() | MessagePublished() | MessageCancelled():
-                delivery = event.cause
-            case StepStarted() | DeliveryCompleted():
-                delivery = event.delivery
-            case _:
-                raise AssertionError(f"{type(event).__name__} is not an agent's doing")
-        return self._agents[delivery], delivery
-
-    def standing_step(self, now: StepStarted, seen: int) -> StepStarted:
-        """The recorded step that stands for this one, where the run is a fork."""
-        return now if self._standing is None else self._standing.step(now, seen)
-
-    def standing(self, now: AnyEvent) -> AnyEvent:
-        """The recorded event that stands for this one, where the run is a fork."""
-        return now if self._standing is None else self._standing.event(now)
-
-    def perform(self, started: StepStarted, call: StepCall) -> None:
-        """Performs nothing: the recorded completion comes in its place of the order."""
-
-    def drop(self, step: str) -> None:
-        """Nothing is performed, so nothing is dropped."""
-
-    def describe(self, error: BaseException) -> Failure:
-        """Writes an exception down."""
-        return describe(error)
+    replayed: Replayed
+    agents: tuple[AgentState, ...]
 
 
-async def replay(journal: Journal, run: str) -> Replayed:
-    """Replays a run from its journal.
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run as it is read to be replayed."""
+
+    journal: Journal
+    spec: TeamSpec
+    started: RunStarted
+    events: list[AnyEvent]
+    blobs: dict[Digest, bytes]
+    team: Team
+
+
+async def replay(journal: Journal, run: str, manner: Manner | None = None) -> Replayed:
+    """Replays a run; nothing but the journal is asked for, and nothing is written.
 
     Raises:
-        DivergenceError: at the first difference.
+        Diverged: at the first difference.
         CorruptEvent: when the run has no beginning, or something it names is missing.
-        UsageError: when its team cannot be built here.
+        UsageError: when its team cannot be built here, or `manner` asks for what is not there.
     """
+    return (await perform_again(journal, run, manner or Manner())).replayed
+
+
+async def replay_to(journal: Journal, run: str, seq: int, manner: Manner | None = None) -> Seen:
+    """Replays a run up to an event, and looks at its agents as they are then. Raises as `replay` does."""
+    return await perform_again(journal, run, dataclasses.replace(manner or Manner(), to=seq))
+
+
+async def perform_again(journal: Journal, run: str, manner: Manner) -> Seen:
+    """Replays a run; where `manner` says `to`, the agents are looked at. Raises as `replay` does."""
+    found = await _read(journal, run)
+    if manner.to is not None and not 1 <= manner.to <= len(found.events):
+        raise UsageError(f"--to {manner.to}: found no such event, expected one from 1 to {len(found.events)}")
+    performing = Replay(found.team, found.events, found.blobs, manner)
+    try:
+        replayed = performing.perform_all()
+        agents = (
+            () if manner.to is None else tuple(state_of(performing.cells[name]) for name in sorted(performing.cells))
+        )
+    except Stray as stray:
+        raise Diverged(await _explained(found, stray, performing.proposed)) from None
+    finally:
+        performing.close()
+    if manner.is_strict and manner.to is None:
+        _compare_surroundings(found)
+    return Seen(replayed, agents)
+
+
+async def _explained(found: _Run, stray: Stray, proposed: Mapping[Digest, bytes]) -> Divergence:
+    try:
+        recorded = await blobs_of(found.journal, found.events)
+    except CorruptEvent:  # what is missing there does not hide the divergence
+        recorded = found.blobs
+    today = {**recorded, **proposed}
+    lost = canonical({"lost": "the journal does not have this"})
+
+    def old(name: Digest) -> bytes:
+        return recorded.get(name, lost)
+
+    def new(name: Digest) -> bytes:
+        return today.get(name, lost)
+
+    return explained(stray.draft, Lineage(found.events), old, new, _changes(found))
+
+
+async def _read(journal: Journal, run: str) -> _Run:
     events = await journal.events(run)
     started = beginning(events)
     if started is None:
         raise CorruptEvent(f"run {run!r} has no first event; `repertory runs list` shows the runs that there are", run)
-    blobs = await journal.blobs({name for event in events for name in _named(event)})
-    config = msgspec.json.decode(blobs[started.spec])
-    team = find_builder(started.builder)(config, Resources(run))
-    _check_routes(team, msgspec.json.decode(blobs[started.routes], type=Routes))
-    return Replay(team, events, blobs).perform_all()
+    blobs = await journal.blobs(
+        {name for event in events if not isinstance(event, StepStarted) for name in named(event)}
+        | {started.spec, started.routes}
+    )
+    config = parse(blobs[started.spec])
+    assert isinstance(config, Mapping)
+    try:
+        team = find_builder(started.builder)(config, Resources(run, engine="replay"))
+    except UsageError as error:
+        raise UsageError(f"run {run}: its team cannot be built here: {error}") from error
+    _check_routes(run, team, msgspec.json.decode(blobs[started.routes], type=Routes))
+    return _Run(journal, TeamSpec(started.name, started.builder, config), started, events, blobs, team)
 
 
-def _check_routes(team: Team, recorded: Routes) -> None:
+def _check_routes(run: str, team: Team, recorded: Routes) -> None:
     missing = sorted(recorded.types.keys() - team.agents.keys())
     if missing:
-        raise DivergenceError(f"the code of today has no agent type {', '.join(missing)}, which the run was made with")
+        raise UsageError(
+            f"run {run}: the code of today has no agent type {', '.join(missing)}, which the run was made with "
+            f"(there are: {', '.join(sorted(team.agents)) or 'none'}); check out the code that made the run"
+        )
 
 
-def _named(event: AnyEvent) -> list[Digest]:
-    match event:
-        case RunStarted() | RunForked():
-            return [event.spec, event.routes]
-        case MessageSent() | MessagePublished():
-            return [event.payload]
-        case StepCompleted(result=str() as found) | DeliveryCompleted(response=str() as found):
-            return [found]
-        case _:
-            return []
+def _changes(found: _Run) -> Changes:
+    then, now = found.started.versions, versions(found.spec)
+    names = (then.keys() | now.keys()) - {CODE}
+    libraries = {name: (then.get(name, ""), now.get(name, "")) for name in names if then.get(name) != now.get(name)}
+    return Changes(libraries, then[CODE] == now.get(CODE) if CODE in then else None)
 
 
-_NOT_COMPARED = ("seq", "at", "recipients")
-"""What the sequencer adds to what an agent's code does."""
+def _compare_surroundings(found: _Run) -> None:
+    """What a strict replay compares beside what agents do: who listens to what, and the libraries' versions.
+
+    Raises:
+        Diverged: at the first of them that differs.
+    """
+    listeners = found.team.routes()
+    for event in found.events:
+        if isinstance(event, MessagePublished):
+            now = listeners.subscribers(event.topic, event.sender)
+            if now != event.recipients:
+                before, after = (", ".join(map(str, names)) or "nobody" for names in (event.recipients, now))
+                what = f"a message to the topic {event.topic} reached {before} and would now reach {after}"
+                raise _surrounding("message", event.seq, event.sender, what, (f"- {before}", f"+ {after}"))
+    libraries = _changes(found).libraries
+    if libraries:
+        lines = [line for name, (a, b) in sorted(libraries.items()) for line in (f"- {name} {a}", f"+ {name} {b}")]
+        what = f"{len(libraries)} libraries have another version: {', '.join(sorted(libraries))}"
+        raise _surrounding("library version", 1, None, what, tuple(lines))
 
 
-def _differences(recorded: AnyEvent, now: AnyEvent) -> list[str]:
-    before, after = msgspec.structs.asdict(recorded), msgspec.structs.asdict(now)
-    if type(recorded) is not type(now):
-        return [f"was a {type(recorded).__name__}, is now a {type(now).__name__}"]
-    return [
-        f"{name} was {before[name]!r}, is now {after[name]!r}"
-        for name in before
-        if name not in _NOT_COMPARED and before[name] != after[name]
-    ]
-
-
-def _words(event: AnyEvent) -> str:
-    match event:
-        case MessageSent():
-            return f"a message to {event.recipient}"
-        case MessagePublished():
-            return f"a message to the topic {event.topic}"
-        case StepStarted():
-            return f"the {event.kind} step {event.name!r}"
-        case DeliveryCompleted():
-            return f"the end of a delivery to {event.agent}"
-        case _:
-            return type(event).__name__
+def _surrounding(cause: Cause, seq: int, agent: AgentName | None, what: str, lines: tuple[str, ...]) -> Diverged:
+    name = agent or AgentName("run", "")
+    return Diverged(
+        Divergence(cause=cause, seq=seq, agent=name, delivery="", step="", what=what, path=(), difference=lines)
+    )

@@ -109,8 +109,9 @@ class Resources:
     """API keys by name; in memory only."""
     ask: Ask | None = None
     """How to reach a person, in the process that drives the run."""
-    engine: Literal["local", "ray"] = "local"
-    """Whether agents of the run share this process or a Ray cluster."""
+    engine: Literal["local", "ray", "replay"] = "local"
+    """Whether agents of the run share this process or a Ray cluster; in a replay no model, tool, memory or blackboard
+    is ever asked, so none has to be there."""
 
 
 class Builder(Protocol):

@@ -44,9 +44,11 @@ from runtime.routing import AgentPolicy, Placement
 from runtime.steps import StepCall, StepResult
 from runtime.team import Ask, Resources, Team, TeamSpec
 from scenarios import scenario as schema
+from scenarios.kept_data import KeptData
 from scenarios.outside import Outside
 from scenarios.python_reference import find_python
 from scenarios.scenario import AGENT_KINDS, Scenario
+from serving.absent import AbsentModel
 from serving.source import ModelSource, open_model
 from tools.execute import Surroundings
 from tools.faults import FaultRule, Faults
@@ -74,6 +76,8 @@ class TeamConfig(BaseModel):
     """The directory of the long-term memory; None when nothing is remembered and nothing known."""
     mcp: dict[str, ListedTool] = {}
     """What the scenario's MCP servers said of their tools when the run began, by the names that agents use."""
+    kept_data: KeptData | None = None
+    """The scenario's data as it was when the run began."""
 
     def spec(self) -> TeamSpec:
         """The same as plain facts."""
@@ -228,7 +232,26 @@ class _Wiring:
         return cls, make
 
     def _domain(self) -> Domain:
-        return load_domain(self.config.scenario.domain, Path(self.config.folder), self.config.scenario.data)
+        return load_domain(self.config.scenario.domain, Path(self.config.folder), self._data)
+
+    @cached_property
+    def _data(self) -> str | None:
+        """The directory of the scenario's data; in a replay, and where it is not there, as the run has kept it.
+
+        Raises:
+            UsageError: it is needed, was not kept, and is not here.
+        """
+        said, kept = self.config.scenario.data, self.config.kept_data
+        if said is None or (Path(said).is_dir() and not self._is_replay):
+            return said
+        if kept is not None and kept.directory == said:
+            return str(kept.restored())
+        if not Path(said).is_dir():
+            raise UsageError(
+                f"data: found no directory {said}, expected the scenario's data as the run was begun with it; the run "
+                "has kept no copy, so put the files there"
+            )
+        return said
 
     @cached_property
     def _board(self) -> JournaledBoard:
@@ -253,12 +276,19 @@ class _Wiring:
             executors=max(1, executors),
         )
 
+    @property
+    def _is_replay(self) -> bool:
+        """Whether every step is answered from the journal, so that what stands behind it need not be there."""
+        return self.resources.engine == "replay"
+
     def _model(self) -> ChatCompletionClient:
         source = self.config.model
+        if self._is_replay:
+            return JournaledModel(AbsentModel(source), source.name)
         return JournaledModel(open_model(source, self.resources.secrets), source.name)
 
     def _tools(self) -> Sequence[Tool]:
-        scenario = self.config.scenario
+        scenario = self.config.scenario.model_copy(update={"data": self._data})
         registry = registry_of(scenario, self._outside)
         rules = tuple(
             FaultRule(tool=fault.tool, when=dict(fault.when), error=fault.error, times=fault.times)
@@ -277,7 +307,7 @@ class _Wiring:
         knowledge: Memory = ListMemory()
         episodes: Memory = ListMemory()
         preferences: Memory = ListMemory()
-        if self.config.memory is not None:
+        if self.config.memory is not None and not self._is_replay:
             kept = open_memory(Path(self.config.memory), scenario.memory)
             if scenario.memory.knowledge is not None:
                 knowledge = kept.knowledge(knowledge_name(scenario.memory.knowledge))

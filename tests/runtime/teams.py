@@ -149,6 +149,11 @@ async def both(self: Scripted, data: dict[str, Json]) -> Json:
     return await asyncio.gather(ask("left"), ask("right"))
 
 
+async def crowd(self: Scripted, data: dict[str, Json]) -> Json:
+    """Three requests at once to one worker."""
+    return await asyncio.gather(*(ask("worker", n=n) for n in range(3)))
+
+
 async def lost(self: Scripted, data: dict[str, Json]) -> Json:
     return await ask("nobody")
 
@@ -255,6 +260,7 @@ HANDLERS: dict[str, Handler] = {
         suicidal,
         spender,
         payer,
+        crowd,
         leaky,
         chain,
         buyer,
