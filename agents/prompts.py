@@ -54,11 +54,11 @@ class Prompt:
 
 
 class Prompts:
-    """The prompts of some directories; each is read once."""
+    """The prompts of some directories; each is read once. `texts` stand in place of files, by their names."""
 
-    def __init__(self, *directories: Path) -> None:
+    def __init__(self, *directories: Path, texts: Mapping[str, str] = {}) -> None:
         self._directories = (*directories, SHIPPED)
-        self._read: dict[str, Prompt] = {}
+        self._read = {name: parse_prompt(name, text) for name, text in texts.items()}
 
     def get(self, name: str) -> Prompt:
         """The prompt of this name, from the first directory that has it.
@@ -67,7 +67,7 @@ class Prompts:
             UsageError: when no directory has it, or it has not the two parts.
         """
         if name not in self._read:
-            self._read[name] = _parse(name, self._find(name).read_text(encoding="utf-8"))
+            self._read[name] = parse_prompt(name, self._find(name).read_text(encoding="utf-8"))
         return self._read[name]
 
     def _find(self, name: str) -> Path:
@@ -79,7 +79,17 @@ class Prompts:
         raise UsageError(f"there is no prompt {name}.md in {places}")
 
 
-def _parse(name: str, text: str) -> Prompt:
+def shipped_names() -> list[str]:
+    """The names of the prompts that come with the cast."""
+    return sorted(path.stem for path in SHIPPED.glob("*.md"))
+
+
+def parse_prompt(name: str, text: str) -> Prompt:
+    """The prompt of a file's text.
+
+    Raises:
+        UsageError: when it has not the two parts.
+    """
     system, divider, user = text.partition(DIVIDER)
     if not divider or not user.strip():
         raise UsageError(f"prompt {name}: expected a system part, a line ---, and a user part")

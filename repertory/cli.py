@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from repertory.commands import init, models, replay, resume, run, runs, serve, transfer, validate
+from repertory.commands import fork, init, models, replay, resume, run, runs, serve, transfer, validate
 from repertory.settings import read_settings
 
 app = typer.Typer(
@@ -27,6 +27,8 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("resume")(resume.resume)
+app.command("fork")(fork.fork)
+app.command("rerun")(fork.rerun)
 app.command("replay")(replay.replay)
 app.command("validate")(validate.validate)
 app.command("init")(init.init)

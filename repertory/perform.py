@@ -86,7 +86,7 @@ async def perform(order: Order, settings: Settings) -> int:
     performance = _performance(loaded, settings, choice, listed)
     stage = Stage(loaded.scenario, loaded.path.parent, order)
     async with opened(settings.journal) as journal:
-        return await _play(stage, performance, settings, journal)
+        return await play(stage, performance, settings, journal)
 
 
 async def resume(name: str, order: Resumption, settings: Settings) -> int:
@@ -99,19 +99,28 @@ async def resume(name: str, order: Resumption, settings: Settings) -> int:
     async with opened(settings.journal) as journal:
         recorded = await recorded_performance(journal, chosen(await journal.runs(), name).run)
         config = TeamConfig.model_validate(recorded.spec.config, strict=False)
-        scenario = config.scenario
-        out = order.out or Path("out") / scenario.name
-        results.prepare(out, "--out")
-        if config.model.kind == "endpoint" and scenario.model.endpoint is None:
-            served(ServeRequest(model=config.model.name), settings)
-        secrets = (settings.secrets if scenario.model.endpoint is not None else {}) | tool_secrets(
-            scenario, settings.variables
-        )
-        stage = Stage(scenario, Path(config.folder), replace(order, out=out))
-        return await _play(stage, replace(recorded, secrets=secrets), settings, journal)
+        stage, secrets = stage_of(config, order, settings)
+        return await play(stage, replace(recorded, secrets=secrets), settings, journal)
 
 
-async def _play(stage: Stage, performance: Performance, settings: Settings, journal: Journal) -> int:
+def stage_of(config: TeamConfig, order: Resumption, settings: Settings) -> tuple[Stage, Mapping[str, str]]:
+    """The stage of a run that is on record, made ready, and the secrets that it needs.
+
+    Raises:
+        UsageError: its results cannot be written, or its model cannot be served.
+    """
+    scenario = config.scenario
+    out = order.out or Path("out") / scenario.name
+    results.prepare(out, "--out")
+    if config.model.kind == "endpoint" and scenario.model.endpoint is None:
+        served(ServeRequest(model=config.model.name), settings)
+    of_model = settings.secrets if scenario.model.endpoint is not None else {}
+    stage = Stage(scenario, Path(config.folder), replace(order, out=out))
+    return stage, of_model | tool_secrets(scenario, settings.variables)
+
+
+async def play(stage: Stage, performance: Performance, settings: Settings, journal: Journal) -> int:
+    """Perform a run, show and keep its result, and return the exit code as `perform` does."""
     result = await _result(stage, performance, settings, journal)
     await _keep(stage, journal, performance.run, result)
     is_done = not isinstance(result, Mapping) or result.get("status", "done") == "done"

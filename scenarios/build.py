@@ -26,6 +26,7 @@ from agents.executor import Executor
 from agents.limits import Limits
 from agents.person import Person
 from agents.planner import Planner
+from agents.prompts import Prompts
 from agents.retriever import Retriever
 from memory.embed import choose_embedder
 from memory.long_term import LongTermMemory
@@ -74,6 +75,8 @@ class TeamConfig(BaseModel):
     model: ModelSource
     memory: str | None
     """The directory of the long-term memory; None when nothing is remembered and nothing known."""
+    prompts: dict[str, str] = {}
+    """Texts in place of the prompts that come with the cast, by name; how a fork edits them."""
     mcp: dict[str, ListedTool] = {}
     """What the scenario's MCP servers said of their tools when the run began, by the names that agents use."""
     kept_data: KeptData | None = None
@@ -226,10 +229,13 @@ class _Wiring:
         wanted = inspect.signature(found).parameters
 
         def make() -> BaseAgent:
-            offered = {"model": self._model, "tools": self._tools, "domain": self._domain}
+            offered = {"model": self._model, "tools": self._tools, "domain": self._domain, "prompts": self._prompts}
             return cast(BaseAgent, found(**{name: offer() for name, offer in offered.items() if name in wanted}))
 
         return cls, make
+
+    def _prompts(self) -> Prompts:
+        return Prompts(texts=self.config.prompts)
 
     def _domain(self) -> Domain:
         return load_domain(self.config.scenario.domain, Path(self.config.folder), self._data)
@@ -262,7 +268,12 @@ class _Wiring:
     def _manner(self) -> _Manner:
         """How the cast works: its limits, and how models are asked."""
         model = self.config.scenario.model
-        asking = Asking(temperature=model.temperature, seed=model.seed, max_tokens=model.max_tokens)
+        asking = Asking(
+            prompts=self._prompts(),
+            temperature=model.temperature,
+            seed=model.seed,
+            max_tokens=model.max_tokens,
+        )
         return {"limits": self._limits(), "asking": asking}
 
     def _limits(self) -> Limits:

@@ -78,6 +78,18 @@ def checked(source: Source, path: FilePath) -> LoadedScenario:
     return LoadedScenario(_with_directories(scenario, source, path), path, source)
 
 
+def revised(scenario: Scenario, folder: FilePath, sets: Sequence[str]) -> LoadedScenario:
+    """A scenario that was loaded earlier, with each `path=value` in place of what it said; see `with_override`.
+
+    Its directories are absolute already. Raises: ScenarioError with every flaw.
+    """
+    absolute: dict[Path, str] = {path: f"--set {dotted(path)}" for path in (("data",), ("memory", "knowledge"))}
+    source = Source("the run's scenario", scenario.model_dump(mode="json", by_alias=True), absolute)
+    for text in sets:
+        source = with_override(source, text)
+    return checked(source, folder / scenario.name)
+
+
 def with_override(source: Source, text: str) -> Source:
     """The source with `path=value` (`model.temperature=0`, `tools[0]=NAME`) in place of what it says.
 

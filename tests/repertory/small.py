@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autogen_core import AgentId, CancellationToken, MessageContext, RoutedAgent, message_handler
+from autogen_core.models import ChatCompletionClient, SystemMessage, UserMessage
 from autogen_core.tools import Tool
 
 from agents.messages import Answer, JsonObject, Question, Reply, Request
+from agents.prompts import Prompts
 from runtime.errors import StepFailed
 
 
@@ -61,6 +63,25 @@ class Solo(RoutedAgent):
         return Answer(result={"status": status, "plan": f"a night in {city}", "item": item})
 
 
+class Judge(RoutedAgent):
+    """Asks its model twice: once in words of its own, once in those of the prompt `judge`."""
+
+    def __init__(self, model: ChatCompletionClient, prompts: Prompts) -> None:
+        super().__init__("Judges")
+        self._model = model
+        self._prompts = prompts
+
+    @message_handler
+    async def on_request(self, message: Request, ctx: MessageContext) -> Answer:
+        """Both answers."""
+        judge = self._prompts.get("judge")
+        asked = [SystemMessage(content="Hello"), SystemMessage(content=judge.system)]
+        return Answer(result={"status": "done", "plan": "", "said": [await self._said(each) for each in asked]})
+
+    async def _said(self, message: SystemMessage) -> str:
+        return str((await self._model.create([message, UserMessage(content="?", source="me")])).content)
+
+
 SCENARIO = """\
 name: small
 domain: tests.repertory.small:SmallDomain
@@ -69,7 +90,7 @@ model: {{name: "scripted:answers.json"}}
 agents:
   planner: {{kind: "tests.repertory.small:Solo"}}
   person: {{kind: person, placement: {{host: local}}}}
-tools: ["tests.repertory.small:price"]
+tools: [{{import: "tests.repertory.small:price", effect: read}}]
 memory: {{remember: false}}
 """
 
