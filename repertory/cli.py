@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from repertory.commands import fork, init, models, replay, resume, run, runs, serve, transfer, validate
+from repertory.commands import fork, init, models, replay, resume, run, runs, serve, transfer, validate, verify
 from repertory.settings import read_settings
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ app.command("validate")(validate.validate)
 app.command("init")(init.init)
 runs.app.command("export")(transfer.export)
 runs.app.command("import")(transfer.import_run)
+runs.app.command("verify")(verify.verify)
 app.add_typer(runs.app, name="runs")
 app.add_typer(serve.app, name="serve")
 app.add_typer(models.app, name="models")
