@@ -43,7 +43,7 @@ async def ancestry(journal: Journal, events: Sequence[AnyEvent]) -> Ancestry | N
     fork = last_fork(events)
     if fork is None:
         return None
-    parent = await journal.events(fork.parent)
-    recorded = tuple(event for event in events if isinstance(event, StepStarted) and event.seq < fork.seq)
-    known = parent or [event for event in events if event.seq < fork.seq]
-    return Ancestry(ForkPast(fork, recorded), Recollection(known, fork), journal)
+    shared = [event for event in events if event.seq < fork.seq]
+    recorded = tuple(event for event in shared if isinstance(event, StepStarted))
+    parent = [*shared, *await journal.events(fork.parent, after=fork.seq - 1)]
+    return Ancestry(ForkPast(fork, recorded), Recollection(parent, fork), journal)

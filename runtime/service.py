@@ -27,6 +27,8 @@ from runtime.events import (
     DeliveryCompleted,
     DeliveryStarted,
     Digest,
+    MessagePublished,
+    MessageSent,
     RunCompleted,
     RunFailed,
     RunStarted,
@@ -38,6 +40,7 @@ from runtime.parcels import ForkPast, Parcel
 from runtime.patience import PatientJournal
 from runtime.placement import HostInfo, place
 from runtime.recollection import Recalled
+from runtime.references import named
 from runtime.routing import Placement, Routes
 from runtime.sequencer import Outgoing, Sequencer
 
@@ -198,6 +201,10 @@ class SequencerService:
         entry.completed = frozenset(event.step for event in events if isinstance(event, StepCompleted))
         entry.durable_seq = events[-1].seq
         entry.fork = await ancestry(self._journal, events)
+        seen = (MessageSent, MessagePublished, StepCompleted, DeliveryCompleted)
+        self._remember(
+            await self._journal.blobs({n for event in events if isinstance(event, seen) for n in named(event)})
+        )
         for event in events:
             await self._hand_out(entry, entry.core.restore(event), is_past=True)
         self._runs[run] = entry
