@@ -26,6 +26,7 @@ from runtime.host import Host, Part, fork_part
 from runtime.journal_address import JournalAddress, journal_address, open_journal
 from runtime.parcels import Parcel
 from runtime.placement import HostInfo
+from runtime.ray_place import sequencer_options
 from runtime.recollection import Recalled
 from runtime.routing import Routes
 from runtime.service import Channel, Past, RunOrder, SequencerService
@@ -208,7 +209,7 @@ def _start(routes: Routes, journal: JournalAddress, hosts: int, secrets: Mapping
     plain: list[dict[str, float]] = [{} for _ in range(hosts)]
     infos = [HostInfo(f"host-{n}", demand) for n, demand in enumerate(plain + asked, start=1)]
     options: dict[str, Any] = {"num_cpus": 0, "max_restarts": 0}
-    sequencer = ray.remote(SequencerActor).options(**options).remote(journal, infos)
+    sequencer = ray.remote(SequencerActor).options(**options, **sequencer_options(journal)).remote(journal, infos)
     return [
         sequencer,
         *(

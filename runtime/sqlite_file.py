@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from runtime.errors import CorruptEvent, JournalError, JournalUnavailable, UsageError
+from runtime.one_machine import check_machine
 
 SCHEMA_VERSION = 1
 """The version of the tables below; it stands in the file's `user_version`."""
@@ -62,11 +63,12 @@ def open_to_write(path: Path, busy_s: float = BUSY_S) -> sqlite3.Connection:
     """A connection that makes the file and its tables where they are missing, and flushes at each commit.
 
     Raises:
-        UsageError: the file is no journal, or of a newer program.
+        UsageError: the file is no journal, of a newer program, or of another machine.
         JournalError: it cannot be opened or written.
     """
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        check_machine(path, makes=True)
         connection = _connect(path, "rwc", busy_s)
         try:
             _lay_out(connection, path)
@@ -80,12 +82,13 @@ def open_to_read(path: Path, busy_s: float = BUSY_S) -> sqlite3.Connection | Non
     """A connection that changes nothing; None where no journal has been made yet.
 
     Raises:
-        UsageError: the file is no journal, or of a newer program.
+        UsageError: the file is no journal, of a newer program, or of another machine.
         JournalError: it cannot be read.
     """
     with explained(path):
         if not path.exists():
             return None
+        check_machine(path, makes=False)
         connection = _connect(path, "ro", busy_s)
         try:
             if _is_new(connection):
