@@ -23,6 +23,7 @@ from runtime.events import (
     Failure,
     MessageCancelled,
     MessageSent,
+    StepBegun,
     StepCompleted,
     StepStarted,
 )
@@ -107,8 +108,9 @@ class Cell:
         match parcel.event:
             case DeliveryStarted() as event:
                 self._start(event, parcel)
-            case StepStarted() as event if event.step in self._held:
-                self._host.perform(*self._held.pop(event.step))
+            case StepStarted() | StepBegun() as event if (held := self.held(event)) is not None:
+                self.unhold(event.step)
+                self._host.perform(*held)
             case StepCompleted() as event:
                 self._complete_step(event, parcel.payload)
             case DeliveryCompleted() as event:
@@ -118,6 +120,20 @@ class Cell:
             case _:
                 return
         self._loop.run_until_rest()
+
+    def held(self, event: StepStarted | StepBegun) -> tuple[StepStarted, StepCall] | None:
+        """What this event lets happen; None when it happens already or waits for something else."""
+        held = self._held.get(event.step)
+        waits_for_approval = held is not None and bool(held[1].approval) and isinstance(event, StepStarted)
+        return None if waits_for_approval else held
+
+    def unhold(self, step: str) -> None:
+        """Forgets that a step waits to happen."""
+        self._held.pop(step, None)
+
+    def hold(self, started: StepStarted, call: StepCall) -> None:
+        """Keeps a step until it is let through."""
+        self._held[started.step] = (started, call)
 
     def close(self) -> None:
         """Ends what its handlers were doing; the host takes nothing of it down any more."""
@@ -135,6 +151,7 @@ class Cell:
         self._loop.create_task(self._handle(delivery, incoming), name=delivery.id, context=delivery.context())
 
     def _complete_step(self, event: StepCompleted, payload: bytes | None) -> None:
+        self.unhold(event.step)
         future = self._results.pop(event.step, None)
         if future is None or future.done():
             return
@@ -210,11 +227,12 @@ class Cell:
         return future
 
     def expect_step(self, started: StepStarted, call: StepCall) -> asyncio.Future[Recorded]:
-        """A future for a step's result; what cannot be repeated is performed only when its start is durable."""
+        """A future for a step's result; what cannot be repeated, or is counted, or needs approval, waits until an
+        event lets it through."""
         future: asyncio.Future[Recorded] = self._loop.create_future()
         self._results[started.step] = future
-        if started.effect in ("compensable", "irreversible"):
-            self._held[started.step] = (started, call)
+        if started.effect in ("compensable", "irreversible") or call.approval or call.is_metered:
+            self.hold(started, call)
         else:
             self._host.perform(started, call)
         return future

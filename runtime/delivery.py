@@ -22,6 +22,7 @@ from runtime.events import (
     MessageCancelled,
     MessagePublished,
     MessageSent,
+    StepAsked,
     StepStarted,
     Topic,
 )
@@ -101,9 +102,14 @@ class Delivery:
             request=request,
             occurrence=occurrence,
             effect=call.effect,
+            is_metered=call.is_metered,
+            tokens=call.tokens if call.is_metered else 0,
         )
         started = self.outbox.standing_step(now)
         self.outbox.propose(started, {request: call.request, **call.blobs})
+        if call.approval:
+            asked = StepAsked(step=started.step, delivery=self.id, why="approval", question=call.approval)
+            self.outbox.propose(asked, {})
         return started
 
     def send(self, recipient: AgentName, payload: bytes, headers: dict[str, str]) -> tuple[str, asyncio.Future[bytes]]:

@@ -17,6 +17,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from runtime import clock, ids
+from runtime.attendance import Attendance, Left
 from runtime.beginning import beginning
 from runtime.blobs import digest
 from runtime.code_digest import code_digest
@@ -27,18 +28,26 @@ from runtime.events import (
     AnyEvent,
     DeliveryCompleted,
     Digest,
+    Failure,
     MessageSent,
+    RunAborting,
     RunCompleted,
     RunFailed,
     RunInterrupted,
     RunStarted,
+    StepAsked,
 )
 from runtime.failures import describe, revive
 from runtime.host import Host, Part, fork_part
 from runtime.journal import Journal
 from runtime.parcels import Parcel
+from runtime.sequencer import UNDO
 from runtime.service import Channel, RunOrder
 from runtime.team import Ask, Resources, Team, TeamSpec, find_builder
+from runtime.undo import is_under_way, undos
+
+FIRST = ids.message_id(ids.ROOT, 0)
+"""The id of the first message of every run."""
 
 OnEvent = Callable[[AnyEvent], None]
 """Sees each event of a run once it is durable."""
@@ -70,6 +79,12 @@ class Performance:
     on_pause: OnPause | None = None
     is_resumed: bool = False
     """Whether it is taken up from its journal instead of begun (`recorded_performance`)."""
+    by: str = ""
+    """Who sits at the terminal, for what they decide."""
+    quiet_s: float = 0.3
+    """How long nothing must have come before a run is left because all that is open waits for a person."""
+    undo_patience_s: float = 60.0
+    """How long an effect that is under way may take to end before it is undone."""
 
 
 class Engine(Protocol):
@@ -80,7 +95,9 @@ class Engine(Protocol):
 
         Raises:
             UsageError: when a run of this id exists; a resumed one: when there is none, or it has ended.
-            RunError: when the run failed; the failure is in the journal too.
+            WaitingForPerson: when all that is open waits for a person, who was not there; it can be resumed.
+            BudgetExceeded: when a limit stopped the run; it can be resumed with a higher one.
+            RunError: when the run failed; the failure is in the journal too, and what could be undone was undone.
         """
         ...
 
@@ -101,9 +118,15 @@ async def drive(performance: Performance, channel: Channel, team: Team) -> Json:
         except asyncio.CancelledError:
             await stage.interrupt("stopped from outside: by a person, a time limit, or a lost actor")
             raise
+        except Left as left:
+            if left.event is not None:
+                await channel.submit(performance.run, [left.event], {})
+            raise left.error from None
         except RepertoryError as error:
+            failure = describe(error, performance.secrets.values())
             with suppress(RepertoryError):  # a journal that cannot take the end does not hide why the run failed
-                await stage.end(RunFailed(failure=describe(error, performance.secrets.values())))
+                await stage.undo_all(failure)
+                await stage.end(RunFailed(failure=failure))
             raise
         await stage.end(RunCompleted(result=digest(result)))
     answer = parse(result)
@@ -158,6 +181,12 @@ class _Stage:
         self._host.keep_out(performance.secrets)
         self._host.on_broken(self._on_broken)
         self._answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._undone: dict[str, asyncio.Event] = {}
+        self._was_given_up = False
+        self._attendance = Attendance(
+            channel, performance.run, part.team.routes(), performance.ask, performance.by, performance.quiet_s
+        )
+        self._leaving: asyncio.Task[None] | None = None
         self._fault: Exception | None = None
         self._ended = asyncio.Event()
         self._seen = asyncio.Event()
@@ -177,6 +206,7 @@ class _Stage:
             if self._performance.on_event is not None:
                 await self._seen.wait()
         finally:
+            tasks += [self._leaving] if self._leaving is not None else []
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -186,7 +216,7 @@ class _Stage:
         """Sends the first message, which is taken once, and waits for the response's payload."""
         performance, body = self._performance, digest(self._performance.payload)
         first = MessageSent(
-            message=ids.message_id(ids.ROOT, 0),
+            message=FIRST,
             sender=None,
             cause=ids.ROOT,
             recipient=performance.recipient,
@@ -195,6 +225,38 @@ class _Stage:
         blobs: dict[Digest, bytes] = {body: performance.payload}
         await self._channel.submit(performance.run, [first], blobs)
         return await self._answer
+
+    async def undo_all(self, failure: Failure) -> None:
+        """Gives the run up and undoes what can be undone, the last first, one after the other; nothing when there is
+        nothing to undo. A run that was given up before goes on where it was.
+
+        Raises:
+            JournalError: when it cannot be recorded.
+        """
+        run = self._performance.run
+        events = await self._channel.watch(run, 0)
+        if not undos(events) or UNDO not in self._part.team.agents:
+            return
+        await self._channel.submit(run, [RunAborting(failure=failure)], {})
+        if not self._was_given_up:
+            events = await self._settled(run)
+        for undo in undos(events):
+            if undo.state == "to do":
+                event, blobs = undo.asked()
+                done = self._undone.setdefault(undo.message, asyncio.Event())
+                await self._channel.submit(run, [event], blobs)
+                await done.wait()
+                if self._fault is not None:
+                    raise self._fault
+
+    async def _settled(self, run: str) -> list[AnyEvent]:
+        """The run's events, when no effect that is to be undone is under way any more, or patience is at its end."""
+        events = await self._channel.watch(run, 0)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._performance.undo_patience_s):
+                while is_under_way(events):
+                    events += await self._channel.watch(run, events[-1].seq)
+        return events
 
     async def end(self, event: RunCompleted | RunFailed) -> None:
         """Proposes the last event and waits until the run has ended, which is when nothing is left to do."""
@@ -233,14 +295,42 @@ class _Stage:
             self._ended.set()
         elif parcel.to is not None:
             await self._host.feed(parcel)
-        elif isinstance(parcel.event, DeliveryCompleted) and not self._answer.done():
-            self._settle(parcel.event, parcel.payload)
+        elif isinstance(parcel.event, DeliveryCompleted):
+            if parcel.event.message != FIRST:
+                self._undone.setdefault(parcel.event.message, asyncio.Event()).set()
+            elif not self._answer.done():
+                self._settle(parcel.event, parcel.payload)
+        elif isinstance(parcel.event, RunAborting):
+            self._was_given_up = parcel.is_past
+            self._fail(revive(parcel.event.failure))
+        elif isinstance(parcel.event, StepAsked):
+            self._attend()
+        elif isinstance(parcel.event, RunInterrupted) and parcel.event.why == "budget" and not parcel.is_past:
+            self._attendance.stop(parcel.event)
+            self._attend()
+
+    def _attend(self) -> None:
+        """From now on, looks whether there is anything left but to leave."""
+        if self._leaving is None:
+            self._leaving = asyncio.create_task(self._leave_when_all_waits())
+
+    async def _leave_when_all_waits(self) -> None:
+        try:
+            left = await self._attendance.until_left()
+        except Exception as error:
+            self._on_broken(self._performance.run, error)
+        else:
+            if not self._answer.done():
+                self._answer.set_exception(left)
 
     def _settle(self, event: DeliveryCompleted, payload: bytes | None) -> None:
         if event.failure is None and payload is not None:
             self._answer.set_result(payload)
         elif event.failure is not None:
-            error = revive(event.failure)
+            self._fail(revive(event.failure))
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._answer.done():
             self._answer.set_exception(error if isinstance(error, RepertoryError) else RunError(str(error)))
 
     async def _watch(self, on_event: OnEvent) -> None:
@@ -254,6 +344,8 @@ class _Stage:
 
     def _on_broken(self, _: str, error: Exception) -> None:
         self._fault = self._fault or error
+        for undone in self._undone.values():
+            undone.set()
         self._ended.set()
         self._seen.set()
         if not self._answer.done():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import structlog
@@ -19,7 +19,7 @@ from runtime import clock
 from runtime.blobs import digest
 from runtime.cell import Cell
 from runtime.codec import canonical
-from runtime.errors import RepertoryError, UncertainEffect
+from runtime.errors import RepertoryError
 from runtime.events import (
     AgentName,
     AnyEvent,
@@ -28,6 +28,8 @@ from runtime.events import (
     RunCompleted,
     RunFailed,
     RunForked,
+    StepAsked,
+    StepBegun,
     StepCompleted,
     StepStarted,
 )
@@ -35,7 +37,7 @@ from runtime.failures import describe
 from runtime.parcels import ForkPast, Parcel
 from runtime.recollection import Recalled, may_fire
 from runtime.standing import Standing
-from runtime.steps import StepCall, StepResult
+from runtime.steps import NeedsPerson, StepCall, StepResult
 from runtime.team import Team
 
 Submit = Callable[[str, list[AnyEvent], dict[Digest, bytes]], Awaitable[None]]
@@ -98,21 +100,30 @@ class HostedRun:
         cell = self._cells.get(parcel.to)
         if cell is None:
             cell = self._cells[parcel.to] = Cell(parcel.to, self._team.agents[parcel.to.type], self)
-        if parcel.is_past and isinstance(parcel.event, StepStarted) and not self._was_not_fired(parcel.event):
-            self._leave_to_a_person(parcel.event)
+        event = parcel.event
+        if parcel.is_past and isinstance(event, StepStarted | StepBegun) and not self._was_not_fired(event):
+            self._recover(cell, event)
         else:
             cell.release(self._with_result(parcel))
 
-    def _leave_to_a_person(self, started: StepStarted) -> None:
-        """An effect that must not happen twice had started, and nothing says whether it happened."""
-        if started.step not in self._completed:
-            failure = self.describe(
-                UncertainEffect(
-                    f"step {started.step} ({started.kind} {started.name!r}, {started.effect}) had started when its "
-                    "host went away; find out whether it happened before you do it again"
-                )
+    def _recover(self, cell: Cell, event: StepStarted | StepBegun) -> None:
+        """A step was let through when its host went away, and nothing says whether it happened: go by its effect."""
+        held = cell.held(event)
+        if held is None or event.step in self._completed:
+            return
+        started, call = held
+        if started.effect in ("read", "idempotent"):
+            cell.unhold(event.step)
+            self.perform(started, call)
+        elif started.effect == "compensable" and call.undo is not None:
+            cell.unhold(event.step)
+            self.perform(started, _after_undo(call, call.undo))
+        else:
+            question = (
+                f"{started.kind} {started.name!r} had begun when its process went away. Did it happen? "
+                "It must not happen twice"
             )
-            self._complete(started, None, b"", failure, clock.time_s())
+            self.propose(StepAsked(step=event.step, delivery=event.delivery, why="uncertain", question=question), {})
 
     def _with_result(self, parcel: Parcel) -> Parcel:
         """Adds the result of a step that was performed here, whose bytes need not come back."""
@@ -142,9 +153,9 @@ class HostedRun:
         if self._flushing is None:
             self._flushing = self._task(self._flush())
 
-    def _was_not_fired(self, started: StepStarted) -> bool:
+    def _was_not_fired(self, started: StepStarted | StepBegun) -> bool:
         """Whether it is certain that a step which began has not happened: a fork fires only what it was allowed."""
-        if self._fork is None:
+        if self._fork is None or isinstance(started, StepBegun):
             return False
         return started.seq < self._fork.fork.seq or not may_fire(self._fork.fork, started)
 
@@ -197,6 +208,11 @@ class HostedRun:
         try:
             result = await call.perform(started.step)
             body = canonical(result.value)
+        except NeedsPerson as asked:
+            self._performing.pop(started.step, None)
+            question = StepAsked(step=started.step, delivery=started.delivery, why="question", question=str(asked))
+            self.propose(question, {})
+            return
         except Exception as error:
             body = b""
             failure = self.describe(error)
@@ -238,13 +254,23 @@ class HostedRun:
         self.propose(completed, {digest(body): body} if is_ok else {})
 
 
+def _after_undo(call: StepCall, undo: Callable[[str], Awaitable[None]]) -> StepCall:
+    """The call, undone before it is done: the first time may have happened or not."""
+
+    async def again(step: str) -> StepResult:
+        await undo(step)
+        return await call.perform(step)
+
+    return replace(call, perform=again)
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """What a host must have to take part in a run."""
 
     team: Team
     completed: Set[str] = frozenset()
-    """The steps whose results are on record from before."""
+    """The steps whose results are on record from before, or come from a person."""
     fork: ForkPart | None = None
     """What there is to know where the run is a fork."""
 

@@ -34,6 +34,7 @@ from runtime.events import (
     RunCompleted,
     RunFailed,
     RunInterrupted,
+    StepAsked,
     StepCompleted,
     StepStarted,
 )
@@ -212,7 +213,7 @@ class Replay:
 
         A record may end while agents are at work. What these do last may never have been recorded.
         """
-        if self._is_over:
+        if self._is_over or isinstance(event, StepAsked):  # whether a person is asked makes no difference to an agent
             return
         self.proposed.update(blobs)
         if self._draft is not None:
@@ -308,8 +309,8 @@ def _handler_frames() -> list[tuple[str, int, str]]:
     return frames[::-1]
 
 
-_ADDED = ("seq", "at", "recipients")
-"""What the sequencer adds to what an agent's code does."""
+_ADDED = ("seq", "at", "recipients", "is_metered", "tokens")
+"""What the sequencer adds to what an agent's code does, and what its budget counts."""
 
 _TOLERATED = ("headers",)
 """What makes no difference to an agent: trace context."""

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from runtime.budget import Budget
 from runtime.events import AgentName, Topic
 
 
@@ -41,11 +42,12 @@ class Subscription(msgspec.Struct, frozen=True, omit_defaults=True):
         return topic.type.startswith(self.topic_type) if self.is_prefix else topic.type == self.topic_type
 
 
-class Routes(msgspec.Struct, frozen=True):
-    """All agent types of a run and all subscriptions."""
+class Routes(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All agent types of a run, all subscriptions, and how much it may use."""
 
     types: dict[str, AgentPolicy]
     subscriptions: tuple[Subscription, ...] = ()
+    budget: Budget = Budget()
 
     def subscribers(self, topic: Topic, sender: AgentName | None) -> tuple[AgentName, ...]:
         """The agents that a publish reaches, in the order of their subscriptions, each once, never its own sender."""

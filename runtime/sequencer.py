@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from runtime import ids
+from runtime.budget import Meter
 from runtime.errors import Undeliverable
 from runtime.events import (
     AgentName,
@@ -87,6 +88,8 @@ class Sequencer:
         self._unknown: dict[str, MessageSent] = {}
         """Messages to agents that do not exist, until they are answered."""
         self._steps = StepBook()
+        self._meter = Meter(routes.budget)
+        self._is_stopped = False
         self._ending: RunCompleted | None = None
         self._aborting: RunAborting | None = None
         self._ended = False
@@ -107,6 +110,14 @@ class Sequencer:
     def has_ended(self) -> bool:
         """Whether the run has its last event; what is proposed afterwards is dropped."""
         return self._ended
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether all that is open waits for a person, as far as events can tell: a handler may just be at work."""
+        asked = {step.delivery for step in self._steps.asked()}
+        has_only_asked = all(step.state == "asked" for step in self._steps.open())
+        blocked = all(name in asked or entry.requests for name, entry in self._running.items())
+        return bool(asked) and has_only_asked and blocked
 
     @property
     def aborting(self) -> RunAborting | None:
@@ -132,6 +143,10 @@ class Sequencer:
         """
         if self._ended or self._is_known(proposed) or (self._aborting is not None and not self._undoes(proposed)):
             return []
+        if self._is_stopped and not isinstance(proposed, StepCompleted | RunInterrupted):
+            return []
+        if isinstance(proposed, StepStarted) and (refusal := self._refusal(proposed)) is not None:
+            return [self._number(refusal, at)]
         if isinstance(proposed, RunCompleted) and not self.is_idle:
             self._ending = proposed
             return []
@@ -139,6 +154,12 @@ class Sequencer:
             recipients = self._routes.subscribers(proposed.topic, proposed.sender)
             proposed = msgspec.structs.replace(proposed, recipients=recipients)
         return [self._number(event, at) for event in self._with_consequences(proposed)]
+
+    def _refusal(self, started: StepStarted) -> RunInterrupted | None:
+        """Why the budget does not let a step start; from there on the run takes only what had started before."""
+        refusal = None if self._aborting is not None else self._meter.refusal(started)
+        self._is_stopped = refusal is not None
+        return refusal
 
     def restore(self, event: AnyEvent) -> Outgoing:
         """Applies an event of a journal; says for whose eyes it was."""
@@ -149,6 +170,7 @@ class Sequencer:
     def apply(self, event: AnyEvent) -> None:
         """Changes the state as the numbered event says; also how a journal's events restore it."""
         self._seq = event.seq
+        self._meter.apply(event)
         match event:
             case MessageSent() | MessagePublished():
                 self._apply_message(event)
@@ -316,14 +338,14 @@ class Sequencer:
             case DeliveryStarted():
                 return Outgoing(event, to=event.agent, message=self._messages[event.message])
             case StepStarted():
-                must_be_durable_first = event.effect in ("compensable", "irreversible")
+                must_be_durable_first = event.effect in ("compensable", "irreversible") or event.is_metered
                 return Outgoing(event, to=self._agents[event.delivery] if must_be_durable_first else None)
             case StepCompleted():
                 is_given = self._steps.is_settled(event.step)
                 return Outgoing(event, to=self._agents[event.delivery], is_given=is_given)
             case StepBegun():
                 return Outgoing(event, to=self._agents[event.delivery])
-            case StepAsked() | RunAborting():
+            case StepAsked() | RunAborting() | RunInterrupted():
                 return Outgoing(event, to_driver=True)
             case DeliveryCompleted():
                 message = self._messages[event.message]

@@ -29,10 +29,12 @@ from runtime.events import (
     Digest,
     MessagePublished,
     MessageSent,
+    RunAborting,
     RunCompleted,
     RunFailed,
     RunStarted,
     StepCompleted,
+    StepDecided,
     StepStarted,
 )
 from runtime.journal import Journal
@@ -42,7 +44,7 @@ from runtime.placement import HostInfo, place
 from runtime.recollection import Recalled
 from runtime.references import named
 from runtime.routing import Placement, Routes
-from runtime.sequencer import Outgoing, Sequencer
+from runtime.sequencer import UNDO, Outgoing, Sequencer
 
 PULL_WAIT_S = 20.0
 """How long a pull waits for something to hand out before it returns empty, which also shows that its host lives."""
@@ -68,7 +70,7 @@ class Past(msgspec.Struct, frozen=True):
     spec: bytes
     """The team's specification, canonical JSON."""
     completed: frozenset[str] = frozenset()
-    """The steps whose results are on record from before; they are not performed again."""
+    """The steps whose results are on record from before, or come from a person; they are not performed again."""
     fork: ForkPast | None = None
     """Where the run is a fork: what its agents had asked for before."""
 
@@ -205,8 +207,12 @@ class SequencerService:
         self._remember(
             await self._journal.blobs({n for event in events if isinstance(event, seen) for n in named(event)})
         )
+        is_given_up = any(isinstance(event, RunAborting) for event in events)
         for event in events:
-            await self._hand_out(entry, entry.core.restore(event), is_past=True)
+            outgoing = entry.core.restore(event)
+            if not is_given_up or outgoing.to is None or outgoing.to.type == UNDO:
+                await self._hand_out(entry, outgoing, is_past=True)
+        entry.completed |= {asked.step for asked in entry.core.steps.asked() if asked.why == "question"}
         self._runs[run] = entry
         entry.pending.outgoing += entry.core.resume(at=clock.time_s())
         await self.submit(run, [], {})
@@ -222,6 +228,8 @@ class SequencerService:
         at = clock.time_s()
         for event in events:
             entry.pending.outgoing += entry.core.take(event, at=at)
+            if isinstance(event, StepDecided):
+                entry.pending.outgoing += entry.core.begin(at=at)
         entry.pending.blobs.update(blobs)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         entry.pending.waiting.append(done)
@@ -312,7 +320,7 @@ class SequencerService:
                 return await self._blob(outgoing.message.payload)
             case DeliveryCompleted(response=str() as response):
                 return await self._blob(response)
-            case StepCompleted(result=str() as result) if is_past:
+            case StepCompleted(result=str() as result) if is_past or outgoing.is_given:
                 return await self._blob(result)
             case _:
                 return None

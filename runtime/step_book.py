@@ -66,7 +66,7 @@ class StepBook:
             case StepStarted():
                 return self.has(event.step)
             case StepAsked():
-                return step is None or step.state != "open"
+                return step is None or step.state != "open" or (event.why == "approval" and step.asked is not None)
             case StepDecided():
                 return step is None or step.state != "asked"
             case StepBegun():

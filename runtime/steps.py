@@ -43,6 +43,18 @@ class StepCall:
     effect: EffectClass = "read"
     blobs: Mapping[Digest, bytes] = field(default_factory=dict[Digest, bytes])
     """What the request refers to: a prompt's links."""
+    approval: str = ""
+    """What a person is asked before it may happen; empty when nobody is."""
+    undo: Callable[[str], Awaitable[None]] | None = None
+    """Undoes it, given the step's id, whether or not it has happened: what a compensable effect must offer."""
+    is_metered: bool = False
+    """Whether it happens only when the run's budget has let it through."""
+    tokens: int = 0
+    """About how many input tokens it takes."""
+
+
+class NeedsPerson(Exception):
+    """Raised by what performs a step: only a person can say its result; the run waits for `repertory answer`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, cast
 
+from runtime.budget import Budget
 from runtime.codec import Json
 from runtime.errors import UsageError
 from runtime.events import AgentName, Topic
@@ -77,14 +78,15 @@ class AgentSpec:
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """All agent types of a run and their subscriptions."""
+    """All agent types of a run, their subscriptions, and how much they may use together."""
 
     agents: Mapping[str, AgentSpec]
     subscriptions: tuple[Subscription, ...] = ()
+    budget: Budget = field(default_factory=Budget)
 
     def routes(self) -> Routes:
         """The part of it that the sequencer decides on."""
-        return Routes({name: spec.policy for name, spec in self.agents.items()}, self.subscriptions)
+        return Routes({name: spec.policy for name, spec in self.agents.items()}, self.subscriptions, self.budget)
 
 
 @dataclass(frozen=True, slots=True)

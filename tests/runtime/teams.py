@@ -9,14 +9,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+import msgspec
+
 from runtime import clock, steps
+from runtime.budget import Budget
 from runtime.codec import Json, canonical, parse
 from runtime.delivery import Delivery
 from runtime.engine import Performance
 from runtime.errors import StepFailed
 from runtime.events import AgentName, EffectClass, StepKind, Topic
 from runtime.routing import AgentPolicy, Placement, Subscription
-from runtime.steps import StepCall, StepResult
+from runtime.steps import NeedsPerson, StepCall, StepResult
 from runtime.team import AgentSpec, Incoming, Resources, Team, TeamSpec
 
 Handler = Callable[["Scripted", dict[str, Json]], Awaitable[Json]]
@@ -73,15 +76,86 @@ EFFECTS: list[str] = []
 """What has really happened outside, in order."""
 
 
-async def effect(name: str, kind: EffectClass) -> Json:
-    """A side effect that leaves its mark in `EFFECTS`."""
+async def effect(name: str, kind: EffectClass, *, approval: str = "", is_metered: bool = False) -> Json:
+    """A side effect that leaves its mark in `EFFECTS`; a compensable one leaves another when it is undone."""
 
     async def perform(_: str) -> StepResult:
         await asyncio.sleep(0)
         EFFECTS.append(name)
         return StepResult(name)
 
-    return (await steps.perform(StepCall("tool", name, canonical({"effect": name}), perform, kind))).value
+    async def undo(_: str) -> None:
+        EFFECTS.append(f"un{name}")
+
+    call = StepCall(
+        "tool",
+        name,
+        canonical({"effect": name}),
+        perform,
+        kind,
+        approval=approval,
+        undo=undo if kind == "compensable" else None,
+        is_metered=is_metered,
+    )
+    return (await steps.perform(call)).value
+
+
+async def purchaser(self: Scripted, data: dict[str, Json]) -> Json:
+    """Pays when a person lets it; says what it was told when not."""
+    first = await effect("look", "read")
+    try:
+        paid = await effect("pay", "irreversible", approval="pay 100?")
+    except StepFailed as error:
+        paid = f"{error.code}: {error}"
+    return [first, paid, await effect("note", "idempotent")]
+
+
+async def shop(self: Scripted, data: dict[str, Json]) -> Json:
+    """Two purchasers at once, beside other work."""
+    return await asyncio.gather(ask("purchaser/1"), ask("purchaser/2"), ask("spender"))
+
+
+async def curious(self: Scripted, data: dict[str, Json]) -> Json:
+    """Asks a person who is not there."""
+
+    async def perform(_: str) -> StepResult:
+        raise NeedsPerson("which city?")
+
+    return (await steps.perform(StepCall("question", "person", canonical("city"), perform))).value
+
+
+async def holder(self: Scripted, data: dict[str, Json]) -> Json:
+    """Holds three things, the last two at once, then fails for good when it is told to."""
+    first = await effect("hold 1", "compensable")
+    others = await asyncio.gather(effect("hold 2", "compensable"), effect("hold 3", "compensable"))
+    if data.get("fail"):
+        raise StepFailed("nothing goes", "sold_out")
+    return [first, *others, await effect("pay", "irreversible", approval="pay 100?")]
+
+
+async def undo(self: Scripted, data: dict[str, Json]) -> Json:
+    """Undoes a step; each undo is keyed by its own step's id."""
+
+    async def perform(_: str) -> StepResult:
+        await asyncio.sleep(0)
+        EFFECTS.append(f"un{data['tool']}")
+        if FAILING_UNDO and data["tool"] == FAILING_UNDO[0]:
+            raise StepFailed("the hotel does not answer", "unavailable")
+        return StepResult(None)
+
+    request = canonical({"undo": data["step"]})
+    return (await steps.perform(StepCall("tool", f"undo {data['tool']}", request, perform, "idempotent"))).value
+
+
+FAILING_UNDO: list[str] = []
+"""The tool whose undoing fails, where a test says so."""
+
+
+async def eager(self: Scripted, data: dict[str, Json]) -> Json:
+    """Four counted effects: one, two at once, one."""
+    await effect("one", "read", is_metered=True)
+    await asyncio.gather(effect("two", "idempotent", is_metered=True), effect("three", "read", is_metered=True))
+    return await effect("four", "irreversible", is_metered=True)
 
 
 async def spender(self: Scripted, data: dict[str, Json]) -> Json:
@@ -261,6 +335,12 @@ HANDLERS: dict[str, Handler] = {
         spender,
         payer,
         crowd,
+        purchaser,
+        shop,
+        curious,
+        holder,
+        undo,
+        eager,
         leaky,
         chain,
         buyer,
@@ -271,8 +351,8 @@ HANDLERS: dict[str, Handler] = {
 
 
 def build(config: Mapping[str, Json], resources: Resources) -> Team:
-    """All scripted agents; `config["local"]` names the types that live with the driver."""
-    local = cast(list[str], config.get("local", []))
+    """All scripted agents; `config["local"]` names the types that live with the driver, `config["budget"]` limits."""
+    local = [*cast(list[str], config.get("local", [])), "undo"]
 
     def spec(name: str) -> AgentSpec:
         async def make(agent: AgentName) -> Scripted:
@@ -281,11 +361,24 @@ def build(config: Mapping[str, Json], resources: Resources) -> Team:
 
         return AgentSpec(make, AgentPolicy(placement=Placement("local" if name in local else "cluster")))
 
-    return Team({name: spec(name) for name in HANDLERS}, (Subscription("news", "listener"),))
+    return Team(
+        {name: spec(name) for name in HANDLERS},
+        (Subscription("news", "listener"),),
+        msgspec.convert(config.get("budget", {}), Budget),
+    )
 
 
-def performance(run: str, recipient: str, data: Mapping[str, Json] = {}, *, local: Sequence[str] = ()) -> Performance:
+def performance(
+    run: str,
+    recipient: str,
+    data: Mapping[str, Json] = {},
+    *,
+    local: Sequence[str] = (),
+    budget: Mapping[str, Json] = {},
+) -> Performance:
     """A run of the scripted team that begins with one message."""
-    spec = TeamSpec("scripted", "tests.runtime.teams:build", {"local": list(local)})
+    spec = TeamSpec("scripted", "tests.runtime.teams:build", {"local": list(local), "budget": dict(budget)})
     kind, _, key = recipient.partition("/")
-    return Performance(run, spec, AgentName(kind, key or "default"), canonical({"type": "json", "data": dict(data)}))
+    return Performance(
+        run, spec, AgentName(kind, key or "default"), canonical({"type": "json", "data": dict(data)}), quiet_s=0.02
+    )

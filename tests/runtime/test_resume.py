@@ -8,7 +8,7 @@ import pytest
 
 from runtime.codec import Json
 from runtime.engine import recorded_performance
-from runtime.errors import JournalError, StaleEpoch, UncertainEffect, UsageError
+from runtime.errors import JournalError, StaleEpoch, UsageError, WaitingForPerson
 from runtime.events import AnyEvent, DeliveryStarted, Digest, RunCompleted, StepCompleted, StepStarted
 from runtime.journal import MemoryJournal
 from runtime.local import LocalEngine
@@ -96,8 +96,8 @@ async def test_an_irreversible_effect_that_may_have_happened_is_left_to_a_person
         try:
             await LocalEngine(journal).perform(await recorded_performance(journal, "run"))
             outcomes.append("done")
-        except UncertainEffect as error:
-            assert "irreversible" in str(error)
+        except WaitingForPerson as error:
+            assert "Did it happen?" in str(error)
             outcomes.append("uncertain")
         assert EFFECTS.count("pay") <= 1, "it never happens twice"
     assert set(outcomes) == {"done", "uncertain"}
