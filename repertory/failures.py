@@ -9,7 +9,6 @@ from runtime.errors import RepertoryError
 _SYSTEM = {
     errno.ENOSPC: "the disk is full; free some space and try again",
     errno.EDQUOT: "the disk quota is used up; free some space and try again",
-    errno.EFBIG: "the file would be larger than this process may write; raise the limit (`ulimit -f`) and try again",
     errno.EACCES: "permission denied; choose another place or change its permissions",
     errno.EROFS: "the file system is read-only; choose another place",
     errno.EADDRINUSE: "the port is in use; choose another or stop what uses it",

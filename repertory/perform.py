@@ -220,11 +220,7 @@ async def _keep(stage: Stage, journal: Journal, run: str, result: Json) -> None:
     events = await journal.events(run)
     steps = await evidence_of(journal, events, step_ids(result))
     pages = pages_of(stage.scenario.domain, stage.folder, result, steps)
-    try:
-        paths = results.write_all(out, {**pages, "result.json": as_json(result)})
-    except OSError:
-        say(f"run {run[:8]} is done and in the journal, but its results could not be written")
-        raise
+    paths = results.write_all(out, {**pages, "result.json": as_json(result)})
     if isinstance(order, Order) and order.record is not None:
         recording = await recording_of(journal, events)
         paths += results.write_all(order.record.parent, {order.record.name: recording})

@@ -70,9 +70,7 @@ def _draft(directory: Path, name: str, content: str | bytes) -> Path:
             file.flush()
             os.fsync(file.fileno())
         path.chmod(0o644)
-    except BaseException as error:
+    except BaseException:
         path.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(directory / name)  # a full disk is noticed where no name is known
         raise
     return path

@@ -10,12 +10,12 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
+from runtime.channel import Channel
 from runtime.errors import BudgetExceeded, JournalError, RunError, WaitingForPerson
 from runtime.events import AnyEvent, RunInterrupted, StepAsked
 from runtime.people import prompt, read_reply, waits_for
 from runtime.routing import Routes
 from runtime.sequencer import Sequencer
-from runtime.service import Channel
 from runtime.team import Ask
 
 

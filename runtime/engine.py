@@ -20,9 +20,10 @@ from runtime import clock, ids
 from runtime.attendance import Attendance, Left
 from runtime.beginning import beginning
 from runtime.blobs import digest
+from runtime.channel import Channel, NotKnownHere, RunOrder
 from runtime.code_digest import code_digest
 from runtime.codec import Json, canonical, parse
-from runtime.errors import RepertoryError, RunError, UsageError
+from runtime.errors import ClusterLost, RepertoryError, RunError, UsageError
 from runtime.events import (
     AgentName,
     AnyEvent,
@@ -42,7 +43,6 @@ from runtime.host import Host, Part, fork_part
 from runtime.journal import Journal
 from runtime.parcels import Parcel
 from runtime.sequencer import UNDO
-from runtime.service import Channel, RunOrder
 from runtime.team import Ask, Resources, Team, TeamSpec, find_builder
 from runtime.undo import is_under_way, undos
 
@@ -107,7 +107,7 @@ async def drive(performance: Performance, channel: Channel, team: Team) -> Json:
     driver = f"driver:{performance.run}"
     if performance.is_resumed:
         past = await channel.resume(performance.run, driver)
-        part = Part(team, past.completed, fork_part(past.fork, channel.recall))
+        part = Part(team, fork_part(past.fork, channel.recall))
     else:
         part = Part(team)
         await channel.open(_order(performance, team, driver))
@@ -122,6 +122,8 @@ async def drive(performance: Performance, channel: Channel, team: Team) -> Json:
             if left.event is not None:
                 await channel.submit(performance.run, [left.event], {})
             raise left.error from None
+        except ClusterLost:
+            raise  # nobody is left who could record it, and the run can be resumed
         except RepertoryError as error:
             failure = describe(error, performance.secrets.values())
             with suppress(RepertoryError):  # a journal that cannot take the end does not hide why the run failed
@@ -191,6 +193,8 @@ class _Stage:
         self._ended = asyncio.Event()
         self._seen = asyncio.Event()
         self._trouble = ""
+        self._ending: list[AnyEvent] = []
+        self._told = 0
 
     async def _own_part(self, _: str) -> Part:
         return self._part
@@ -260,6 +264,7 @@ class _Stage:
 
     async def end(self, event: RunCompleted | RunFailed) -> None:
         """Proposes the last event and waits until the run has ended, which is when nothing is left to do."""
+        self._ending = [event]
         await self._channel.submit(self._performance.run, [event], {})
         await self._ended.wait()
         if self._fault is not None:
@@ -284,13 +289,28 @@ class _Stage:
         told = 0
         try:
             while True:
-                told, parcels = await self._channel.pull(self._host.name, told)
+                try:
+                    told, parcels = await self._channel.pull(self._host.name, told)
+                except NotKnownHere:
+                    told, parcels = 0, []
+                    await self._rejoin()
                 for parcel in parcels:
                     await self._take(parcel)
         except Exception as error:
             self._on_broken(self._performance.run, error)
 
+    async def _rejoin(self) -> None:
+        """The sequencer has started afresh: it takes up the run again, and what waited in its memory is said again."""
+        run, held = self._performance.run, self._host.held()
+        last = await self._channel.rejoin(run, self._host.name, held, self._told)
+        if last is not None:
+            self._ended.set()
+        elif self._ending:
+            await self._channel.submit(run, self._ending, {})
+
     async def _take(self, parcel: Parcel) -> None:
+        if parcel.to is None:
+            self._told = parcel.event.seq
         if isinstance(parcel.event, RunCompleted | RunFailed):
             self._ended.set()
         elif parcel.to is not None:
@@ -335,12 +355,15 @@ class _Stage:
 
     async def _watch(self, on_event: OnEvent) -> None:
         after = 0
-        while not self._seen.is_set():
-            for event in await self._channel.watch(self._performance.run, after):
-                after = event.seq
-                on_event(event)
-                if isinstance(event, RunCompleted | RunFailed | RunInterrupted):
-                    self._seen.set()
+        try:
+            while not self._seen.is_set():
+                for event in await self._channel.watch(self._performance.run, after):
+                    after = event.seq
+                    on_event(event)
+                    if isinstance(event, RunCompleted | RunFailed):
+                        self._seen.set()
+        except RepertoryError as error:
+            self._on_broken(self._performance.run, error)
 
     def _on_broken(self, _: str, error: Exception) -> None:
         self._fault = self._fault or error

@@ -10,7 +10,8 @@
     │   ├── EffectWithheld    a fork does not fire an effect that cannot be repeated at will
     │   ├── UncertainEffect   an effect may or may not have happened; a person must say
     │   ├── RunAborted        a person gave the run up
-    │   └── WaitingForPerson  all that is open waits for a person                            exit code 4
+    │   ├── WaitingForPerson  all that is open waits for a person                            exit code 4
+    │   └── ClusterLost       processes of the run are gone and do not come back; it can be resumed
     ├── JournalError          the record cannot be read or written                               exit code 1
     │   ├── CorruptEvent      what is stored is not what was written
     │   ├── JournalUnavailable  it cannot be reached or has no room now; the run waits for it
@@ -78,6 +79,10 @@ class WaitingForPerson(RunError):
     """All that is open waits for a person; the run goes on when they have decided."""
 
     exit_code = 4
+
+
+class ClusterLost(RunError):
+    """Processes that the run needs are gone and do not come back; nothing is lost, and the run can be resumed."""
 
 
 class JournalError(RepertoryError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Set
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -53,7 +53,7 @@ class _Batch:
 
 
 Recall = Callable[[str, StepStarted, bytes], Awaitable[Recalled | None]]
-"""Asks the sequencer how a step of a fork ends, by run, step and request; see `runtime.service.Channel.recall`."""
+"""Asks the sequencer how a step of a fork ends, by run, step and request; see `runtime.channel.Channel.recall`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +75,11 @@ class HostedRun:
         submit: Submit,
         secrets: Mapping[str, str],
         on_broken: Callable[[Exception], None],
-        completed: Set[str] = frozenset(),
         fork: ForkPart | None = None,
     ) -> None:
         self._run = run
-        self._completed = completed
+        self._completed: set[str] = set()
+        self._seen: dict[AgentName, int] = {}
         self._fork = fork
         self._is_closed = False
         self._loop = asyncio.get_running_loop()
@@ -95,8 +95,12 @@ class HostedRun:
         self._results: dict[str, bytes] = {}
 
     def release(self, parcel: Parcel) -> None:
-        """Hands a parcel to its agent and sends on what the agent does with it."""
+        """Hands a parcel to its agent and sends on what the agent does with it; nothing when the agent has seen it."""
         assert parcel.to is not None
+        if parcel.event.seq <= self._seen.get(parcel.to, 0):
+            return
+        self._seen[parcel.to] = parcel.event.seq
+        self._completed.update(parcel.completed)
         cell = self._cells.get(parcel.to)
         if cell is None:
             cell = self._cells[parcel.to] = Cell(parcel.to, self._team.agents[parcel.to.type], self)
@@ -127,10 +131,15 @@ class HostedRun:
 
     def _with_result(self, parcel: Parcel) -> Parcel:
         """Adds the result of a step that was performed here, whose bytes need not come back."""
-        if parcel.payload is None and isinstance(parcel.event, StepCompleted):
+        if isinstance(parcel.event, StepCompleted):
             payload = self._results.pop(parcel.event.step, None)
-            return Parcel(parcel.run, parcel.event, parcel.to, parcel.message, payload)
+            if parcel.payload is None:
+                return Parcel(parcel.run, parcel.event, parcel.to, parcel.message, payload)
         return parcel
+
+    def held(self) -> dict[AgentName, int]:
+        """The agents that live here, and the highest seq that each has seen."""
+        return dict(self._seen)
 
     async def close(self) -> None:
         """Stops performing; what was not recorded did not happen as far as the run knows."""
@@ -269,8 +278,6 @@ class Part:
     """What a host must have to take part in a run."""
 
     team: Team
-    completed: Set[str] = frozenset()
-    """The steps whose results are on record from before, or come from a person."""
     fork: ForkPart | None = None
     """What there is to know where the run is a fork."""
 
@@ -312,7 +319,11 @@ class Host:
     async def _open(self, run: str) -> HostedRun:
         part = await self._part_in(run)
         on_broken = partial(self._broken, run)
-        return HostedRun(run, part.team, self._submit, self._secrets, on_broken, part.completed, part.fork)
+        return HostedRun(run, part.team, self._submit, self._secrets, on_broken, part.fork)
+
+    def held(self) -> dict[str, dict[AgentName, int]]:
+        """What lives here, as a sequencer that has started afresh must know it; see `runtime.channel.Held`."""
+        return {run: hosted.held() for run, hosted in self._runs.items()}
 
     async def close_run(self, run: str) -> None:
         """Forgets a run and stops what it still performs."""

@@ -29,3 +29,5 @@ class Parcel(msgspec.Struct, frozen=True, omit_defaults=True):
     """The message's, response's or result's bytes, where the host does not have them itself."""
     is_past: bool = False
     """Whether it was handed out before, to a host that is gone: the agent does again what it did, without its steps."""
+    completed: tuple[str, ...] = ()
+    """With the first parcel of an agent's past: its steps whose results are on record and come later in it."""

@@ -163,7 +163,7 @@ class Sequencer:
 
     def restore(self, event: AnyEvent) -> Outgoing:
         """Applies an event of a journal; says for whose eyes it was."""
-        outgoing = self._addressed(event)
+        outgoing = self.addressed(event)
         self.apply(event)
         return outgoing
 
@@ -329,11 +329,12 @@ class Sequencer:
 
     def _number(self, event: AnyEvent, at: float) -> Outgoing:
         numbered = msgspec.structs.replace(event, seq=self._seq + 1, at=at)
-        outgoing = self._addressed(numbered)
+        outgoing = self.addressed(numbered)
         self.apply(numbered)
         return outgoing
 
-    def _addressed(self, event: AnyEvent) -> Outgoing:
+    def addressed(self, event: AnyEvent) -> Outgoing:
+        """For whose eyes an event is that was applied, now or long ago."""
         match event:
             case DeliveryStarted():
                 return Outgoing(event, to=event.agent, message=self._messages[event.message])

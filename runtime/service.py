@@ -4,32 +4,30 @@ One shell serves many runs. The in-process engine calls it directly, the Ray eng
 (`runtime/cluster.py`). For each run one append is under way at a time and takes with it all that was proposed
 since the last one; nothing leaves before its append has returned. Hosts pull their parcels, so that the driver of a
 run, which nobody can call, is a host like any other.
+
+An agent that has lost its host is fed again from the journal, at another host where one can take it, else at the next
+process of the same one. That happens between two appends, so that its past and what follows leave in order.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import msgspec
 
 from runtime import clock
 from runtime.ancestry import Ancestry, ancestry
 from runtime.beginning import beginning
-from runtime.errors import UsageError
+from runtime.channel import Held, HostReplaced, Loss, NotKnownHere, Past, RunOrder
+from runtime.errors import Undeliverable, UsageError
 from runtime.events import (
     AgentName,
     AnyEvent,
     DeliveryCompleted,
     DeliveryStarted,
     Digest,
-    MessagePublished,
-    MessageSent,
-    RunAborting,
     RunCompleted,
     RunFailed,
     RunStarted,
@@ -37,99 +35,24 @@ from runtime.events import (
     StepDecided,
     StepStarted,
 )
+from runtime.fleet import PULL_WAIT_S, Fleet, wait_a_while
 from runtime.journal import Journal
 from runtime.parcels import ForkPast, Parcel
 from runtime.patience import PatientJournal
+from runtime.payloads import Payloads
 from runtime.placement import HostInfo, place
 from runtime.recollection import Recalled
-from runtime.references import named
 from runtime.routing import Placement, Routes
 from runtime.sequencer import UNDO, Outgoing, Sequencer
 
-PULL_WAIT_S = 20.0
-"""How long a pull waits for something to hand out before it returns empty, which also shows that its host lives."""
+REJOIN_LIMIT_S = 20.0
+"""How long a sequencer that has started afresh waits for the hosts to say what they hold."""
 
-CACHE_BYTES = 64 * 1024 * 1024
-"""How many bytes of payloads are kept to be handed out without reading them back."""
+FEED_SIZE = 500
+"""How many parcels of the past have their payloads read at once."""
 
-
-class RunOrder(msgspec.Struct, frozen=True):
-    """A run to begin: its first event with the blobs that it names."""
-
-    run: str
-    started: RunStarted
-    blobs: dict[Digest, bytes]
-    driver: str
-    """The host that drives it and takes its `local` agents."""
-
-
-class Past(msgspec.Struct, frozen=True):
-    """What is known of a run when a host begins to take part in it."""
-
-    started: RunStarted
-    spec: bytes
-    """The team's specification, canonical JSON."""
-    completed: frozenset[str] = frozenset()
-    """The steps whose results are on record from before, or come from a person; they are not performed again."""
-    fork: ForkPast | None = None
-    """Where the run is a fork: what its agents had asked for before."""
-
-
-class Channel(Protocol):
-    """How a host or a driver reaches the sequencer: `SequencerService` itself, or the actor that it runs in."""
-
-    async def open(self, order: RunOrder) -> None:
-        """Begins a run.
-
-        Raises:
-            UsageError: when a run of this id exists.
-        """
-        ...
-
-    async def resume(self, run: str, driver: str) -> Past:
-        """Takes up a run from its journal, with this driver; earlier owners of the run are refused from now on.
-
-        Raises:
-            UsageError: when there is no such run, or it has ended.
-        """
-        ...
-
-    async def submit(self, run: str, events: list[AnyEvent], blobs: dict[Digest, bytes]) -> None:
-        """Proposes events; returns when what is new of them is durable.
-
-        Raises:
-            JournalError: when they cannot be made durable; the run is broken then.
-        """
-        ...
-
-    async def pull(self, host: str, after: int) -> tuple[int, list[Parcel]]:
-        """The parcels for a host after its first `after` ones, and how many there are now; waits a while for some."""
-        ...
-
-    async def watch(self, run: str, after: int) -> list[AnyEvent]:
-        """The run's durable events with a seq above `after`; waits a while for some."""
-        ...
-
-    async def describe(self, run: str) -> Past:
-        """What a host must know of a run before it takes its first parcel."""
-        ...
-
-    async def recall(self, run: str, started: StepStarted, request: bytes) -> Recalled | None:
-        """How a step of a fork ends by what its parent knows; None when it must be performed."""
-        ...
-
-    async def trouble(self, known: str) -> str:
-        """Why all runs wait for the journal's store, empty when they do not; waits a while for it to differ."""
-        ...
-
-
-@dataclass(slots=True)
-class _Stream:
-    """What a host has to be told; `base` parcels were told and forgotten."""
-
-    base: int = 0
-    parcels: list[Parcel] = field(default_factory=list[Parcel])
-    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+Homes = dict[AgentName, tuple[str, int]]
+"""Where agents live already, and the highest seq that each has seen."""
 
 
 @dataclass(slots=True)
@@ -152,9 +75,21 @@ class _Run:
     durable_seq: int = 0
     grown: asyncio.Event = field(default_factory=asyncio.Event)
     homes: dict[AgentName, str] = field(default_factory=dict[AgentName, str])
+    feeds: dict[AgentName, int] = field(default_factory=dict[AgentName, int])
+    """The agents whose past is to be handed out before the next append, and what each has seen of it already."""
+    fed: dict[AgentName, int] = field(default_factory=dict[AgentName, int])
+    """The last seq that was given when an agent was fed: results up to it may come from a host that is gone."""
+    tells_driver: int | None = None
+    """Where a driver has just been admitted: what it has seen; it is told the rest again before the next append."""
+    is_new_driver: bool = False
+    """Whether that driver begins with the past, or is the same as before."""
     broken: Exception | None = None
-    completed: frozenset[str] = frozenset()
     fork: Ancestry | None = None
+
+    @property
+    def must_feed(self) -> bool:
+        """Whether something of the past is to be handed out before the next append."""
+        return bool(self.feeds) or self.tells_driver is not None
 
 
 class SequencerService:
@@ -163,66 +98,68 @@ class SequencerService:
     def __init__(self, journal: Journal, hosts: Sequence[HostInfo] = ()) -> None:
         self._store = journal
         self._journal = PatientJournal(journal)
-        self._hosts = tuple(hosts)
+        self._fleet = Fleet(hosts)
+        self._payloads = Payloads(self._journal)
         self._runs: dict[str, _Run] = {}
-        self._streams: dict[str, _Stream] = {}
-        self._cache: OrderedDict[Digest, bytes] = OrderedDict()
-        self._cached_bytes = 0
+        self._over: set[str] = set()
+
+    # Runs
 
     async def open(self, order: RunOrder) -> None:
-        """See `Channel.open`. A journal that cannot be used is an error here, and waited for later."""
-        if order.run in self._runs or await self._store.events(order.run):
-            raise UsageError(f"a run {order.run!r} exists already; choose another id")
+        """See `Channel.open`. A run of which only this very beginning is on record was begun by such a call.
+
+        A journal that cannot be used is an error here, and waited for later.
+        """
+        if order.run in self._runs:
+            raise _exists(order.run)
+        if events := await self._store.events(order.run):
+            if len(events) > 1 or not _is_same_beginning(events[0], order.started):
+                raise _exists(order.run)
+            await self._restore(order.run, order.driver, dict)
+            return
         epoch = await self._store.claim(order.run)
         routes = msgspec.json.decode(order.blobs[order.started.routes], type=Routes)
+        self._fleet.admit(order.driver)
         self._runs[order.run] = _Run(order, epoch, routes, Sequencer(routes))
         await self.submit(order.run, [order.started], order.blobs)
 
     async def describe(self, run: str) -> Past:
         """See `Channel.describe`."""
-        entry = self._runs[run]
-        return Past(entry.order.started, entry.order.blobs[entry.order.started.spec], entry.completed, _past(entry))
+        entry = self._known(run)
+        return Past(entry.order.started, entry.order.blobs[entry.order.started.spec], _past(entry))
 
     async def recall(self, run: str, started: StepStarted, request: bytes) -> Recalled | None:
         """See `Channel.recall`."""
-        entry = self._runs.get(run)
+        entry = None if run in self._over else self._known(run)
         return None if entry is None or entry.fork is None else await entry.fork.recall(started, request)
+
+    async def trouble(self, known: str) -> str:
+        """See `Channel.trouble`."""
+        return await self._journal.trouble(known, PULL_WAIT_S)
 
     async def resume(self, run: str, driver: str) -> Past:
         """See `Channel.resume`. What every agent has seen is handed out again, to wherever the agents live now."""
-        events = await self._journal.events(run)
-        started = beginning(events)
-        if started is None:
-            raise UsageError(f"there is no run {run!r}; `repertory runs list` shows those that there are")
-        if isinstance(events[-1], RunCompleted | RunFailed):
+        if await self._restore(run, driver, dict) is not None:
             raise UsageError(f"run {run!r} has ended; nothing is left to resume")
-        epoch = await self._journal.claim(run)
-        blobs = await self._journal.blobs({started.spec, started.routes})
-        routes = msgspec.json.decode(blobs[started.routes], type=Routes)
-        entry = _Run(RunOrder(run, started, blobs, driver), epoch, routes, Sequencer(routes))
-        entry.completed = frozenset(event.step for event in events if isinstance(event, StepCompleted))
-        entry.durable_seq = events[-1].seq
-        entry.fork = await ancestry(self._journal, events)
-        seen = (MessageSent, MessagePublished, StepCompleted, DeliveryCompleted)
-        self._remember(
-            await self._journal.blobs({n for event in events if isinstance(event, seen) for n in named(event)})
-        )
-        is_given_up = any(isinstance(event, RunAborting) for event in events)
-        for event in events:
-            outgoing = entry.core.restore(event)
-            if not is_given_up or outgoing.to is None or outgoing.to.type == UNDO:
-                await self._hand_out(entry, outgoing, is_past=True)
-        entry.completed |= {asked.step for asked in entry.core.steps.asked() if asked.why == "question"}
-        self._runs[run] = entry
-        entry.pending.outgoing += entry.core.resume(at=clock.time_s())
-        await self.submit(run, [], {})
         return await self.describe(run)
 
-    async def submit(self, run: str, events: list[AnyEvent], blobs: dict[Digest, bytes]) -> None:
+    async def rejoin(self, run: str, driver: str, held: Held, seen: int) -> AnyEvent | None:
+        """See `Channel.rejoin`. It waits a while for all hosts, so that nothing is done twice that one still does."""
+        if run in self._runs:
+            return None
+        await self._fleet.assembled(REJOIN_LIMIT_S)
+        own = {agent: (driver, seq) for agent, seq in held.get(run, {}).items()}
+        return await self._restore(run, driver, lambda: self._fleet.held(run) | own, seen)
+
+    async def submit(
+        self, run: str, events: list[AnyEvent], blobs: dict[Digest, bytes], host: str = "", life: int = 0
+    ) -> None:
         """See `Channel.submit`. What is proposed is numbered before the first wait, so calls keep their order."""
-        entry = self._runs.get(run)
-        if entry is None:
+        if host:
+            self._fleet.check(host, life)
+        if run in self._over:
             return
+        entry = self._known(run)
         if entry.broken is not None:
             raise entry.broken
         at = clock.time_s()
@@ -231,41 +168,127 @@ class SequencerService:
             if isinstance(event, StepDecided):
                 entry.pending.outgoing += entry.core.begin(at=at)
         entry.pending.blobs.update(blobs)
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        entry.pending.waiting.append(done)
-        if entry.committing is None:
-            entry.committing = asyncio.create_task(self._commit(entry))
-        await done
-
-    async def pull(self, host: str, after: int) -> tuple[int, list[Parcel]]:
-        """See `Channel.pull`. What came before `after` is forgotten."""
-        stream = self._streams.setdefault(host, _Stream())
-        del stream.parcels[: max(0, after - stream.base)]
-        stream.base = max(stream.base, after)
-        if not stream.parcels:
-            stream.arrived.clear()
-            await _wait_a_while(stream.arrived)
-        return stream.base + len(stream.parcels), list(stream.parcels)
+        await self._committed(entry)
 
     async def watch(self, run: str, after: int) -> list[AnyEvent]:
         """See `Channel.watch`."""
-        entry = self._runs.get(run)
-        if entry is not None and entry.durable_seq <= after:
-            await _wait_a_while(entry.grown)
+        if run not in self._over:
+            entry = self._known(run)
+            if entry.broken is not None:
+                raise entry.broken
+            if entry.durable_seq <= after:
+                await wait_a_while(entry.grown, PULL_WAIT_S)
         return await self._journal.events(run, after)
 
-    async def trouble(self, known: str) -> str:
-        """See `Channel.trouble`."""
-        return await self._journal.trouble(known, PULL_WAIT_S)
+    # Hosts
+
+    async def pull(self, host: str, after: int, life: int = 0) -> tuple[int, list[Parcel]]:
+        """See `Channel.pull`. Whoever pulls also finds out who has not pulled for too long."""
+        for silent, its_life in self._fleet.silent():
+            await self.leave(silent, its_life)
+        return await self._fleet.pull(host, after, life)
+
+    async def join(self, host: str, life: int, held: Held) -> None:
+        """A process says that it lives at the host now, and what it holds; an earlier one there is given up.
+
+        Raises:
+            HostReplaced: it was given up itself, and its agents live elsewhere.
+        """
+        if late := held.keys() & self._runs.keys():
+            raise HostReplaced(f"host {host}: run {min(late)} goes on without this process; its agents live elsewhere")
+        if self._fleet.join(host, life, held):
+            self._feed_again(host)
+
+    async def leave(self, host: str, life: int) -> Loss:
+        """A process at the host has died: its agents go to hosts that can take them, or wait for the next one here."""
+        is_stranded = False
+        if self._fleet.give_up(host, life):
+            is_stranded = self._feed_again(host)
+        return Loss(sum(entry.core.seq for entry in self._runs.values()), is_stranded)
+
+    def _feed_again(self, host: str) -> bool:
+        """Finds new homes for the agents of a host; whether some must stay there."""
+        is_stranded = False
+        for entry in self._runs.values():
+            for agent in [agent for agent, home in entry.homes.items() if home == host]:
+                del entry.homes[agent]
+                is_stranded |= self._home(entry, agent) == host
+                entry.feeds[agent] = 0
+            self._commit_soon(entry)
+        return is_stranded
+
+    # Restoring
+
+    async def _restore(
+        self, run: str, driver: str, held: Callable[[], Homes], seen: int | None = None
+    ) -> AnyEvent | None:
+        """Takes up a run from its journal; returns its end where it has ended. `held` agents are where they were.
+
+        `seen` is what the same driver was told before; none for a new one.
+        """
+        events = await self._journal.events(run)
+        started = beginning(events)
+        if started is None:
+            raise UsageError(f"there is no run {run!r}; `repertory runs list` shows those that there are")
+        if isinstance(events[-1], RunCompleted | RunFailed):
+            self._over.add(run)
+            return events[-1]
+        epoch = await self._journal.claim(run)
+        events += await self._journal.events(run, events[-1].seq)  # what an earlier owner could still append
+        blobs = await self._journal.blobs({started.spec, started.routes})
+        fork = await ancestry(self._journal, events)
+        entry = _restored(RunOrder(run, started, blobs, driver), epoch, events, held())
+        entry.fork = fork
+        entry.tells_driver, entry.is_new_driver = seen or 0, seen is None
+        self._runs[run] = entry
+        self._fleet.admit(driver)
+        if entry.core.has_ended:
+            self._end(entry, events[-1])
+            return events[-1]
+        await self._committed(entry)
+        return None
+
+    async def _feed(self, entry: _Run) -> None:
+        """Hands out what the agents that are to be fed have to see, up to what has been handed out to all."""
+        feeds, entry.feeds = entry.feeds, {}
+        told, entry.tells_driver = entry.tells_driver, None
+        entry.fed.update(dict.fromkeys(feeds, entry.core.seq))
+        seen = [*feeds.values(), *([] if told is None else [told])]
+        events = await self._journal.events(entry.order.run, min(seen))
+        past: list[Outgoing] = []
+        done = {agent: _settled_steps(entry, agent) for agent, after in feeds.items() if after == 0}
+        for outgoing in (entry.core.addressed(event) for event in events if event.seq <= entry.durable_seq):
+            if outgoing.to is None:
+                past += [outgoing] if told is not None and outgoing.event.seq > told else []
+            elif outgoing.event.seq > feeds.get(outgoing.to, outgoing.event.seq) and _is_heard(entry, outgoing.to):
+                past.append(outgoing)
+                if outgoing.to in done and isinstance(outgoing.event, StepCompleted):
+                    done[outgoing.to].append(outgoing.event.step)
+        for start in range(0, len(past), FEED_SIZE):
+            await self._hand_out(entry, past[start : start + FEED_SIZE], done)
 
     # The commit, one at a time for each run
+
+    async def _committed(self, entry: _Run) -> None:
+        """Returns when what is pending is durable."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        entry.pending.waiting.append(done)
+        self._commit_soon(entry)
+        await done
+
+    def _commit_soon(self, entry: _Run) -> None:
+        if entry.committing is None and entry.broken is None:
+            entry.committing = asyncio.create_task(self._commit(entry))
 
     async def _commit(self, entry: _Run) -> None:
         """Appends what is pending and hands it out, until nothing is pending."""
         try:
-            while entry.pending.waiting:
-                pending, entry.pending = entry.pending, _Pending()
+            while entry.pending.waiting or entry.must_feed:
+                pending = _Pending()
                 try:
+                    if entry.must_feed:
+                        await self._feed(entry)
+                    pending, entry.pending = entry.pending, pending
                     await self._append(entry, pending)
                 except Exception as error:
                     self._break(entry, pending, error)
@@ -282,10 +305,9 @@ class SequencerService:
         run = entry.order.run
         events = [outgoing.event for outgoing in pending.outgoing]
         await self._journal.append(run, entry.epoch, events, pending.blobs)
-        self._remember(pending.blobs)
-        for outgoing in pending.outgoing:
-            await self._hand_out(entry, outgoing)
-        if entry.core.has_ended:
+        self._payloads.remember(pending.blobs)
+        await self._hand_out(entry, pending.outgoing)
+        if isinstance(events[-1], RunCompleted | RunFailed):
             self._end(entry, events[-1])
         entry.durable_seq = events[-1].seq
         entry.grown.set()
@@ -298,71 +320,112 @@ class SequencerService:
             if not waiting.done():
                 waiting.set_exception(error)
         entry.grown.set()
+        self._fleet.fail(entry.order.driver, error)
 
     def _end(self, entry: _Run, last: AnyEvent) -> None:
         """Tells every host of the run that it is over, and forgets it."""
         for host in {entry.order.driver, *entry.homes.values()}:
-            self._tell(host, Parcel(entry.order.run, last))
+            self._fleet.tell(host, Parcel(entry.order.run, last))
+        self._over.add(entry.order.run)
         self._runs.pop(entry.order.run, None)
+        entry.feeds.clear()
 
     # Handing out
 
-    async def _hand_out(self, entry: _Run, outgoing: Outgoing, *, is_past: bool = False) -> None:
-        if outgoing.to is None and not outgoing.to_driver:
-            return
-        payload = await self._payload(outgoing, is_past=is_past)
-        parcel = Parcel(entry.order.run, outgoing.event, outgoing.to, outgoing.message, payload, is_past)
-        self._tell(entry.order.driver if outgoing.to is None else self._home(entry, outgoing.to), parcel)
+    async def _hand_out(
+        self, entry: _Run, outgoing: Sequence[Outgoing], past: dict[AgentName, list[str]] | None = None
+    ) -> None:
+        """Tells everyone what is theirs. Agents in `past` have to do all of it again but these steps, which are done.
 
-    async def _payload(self, outgoing: Outgoing, *, is_past: bool) -> bytes | None:
-        match outgoing.event:
-            case DeliveryStarted() if outgoing.message is not None:
-                return await self._blob(outgoing.message.payload)
-            case DeliveryCompleted(response=str() as response):
-                return await self._blob(response)
-            case StepCompleted(result=str() as result) if is_past or outgoing.is_given:
-                return await self._blob(result)
-            case _:
-                return None
+        An agent that is still to be fed is left out: it gets all of it then.
+        """
+        addressed = [one for one in outgoing if one.to is not None or one.to_driver]
+        payloads = await self._payloads.many(_payload(one, entry) for one in addressed)
+        for one in addressed:
+            name = _payload(one, entry)
+            payload = payloads[name] if name is not None else None
+            if one.to is None:
+                is_past = past is not None and entry.is_new_driver
+                parcel = Parcel(entry.order.run, one.event, payload=payload, is_past=is_past)
+                self._fleet.tell(entry.order.driver, parcel)
+            elif one.to not in entry.feeds:
+                is_past = past is not None and one.to in past
+                done = tuple(past[one.to]) if past is not None and is_past else ()
+                parcel = Parcel(entry.order.run, one.event, one.to, one.message, payload, is_past, done)
+                self._fleet.tell(self._home(entry, one.to), parcel)
+                if past is not None and done:
+                    past[one.to] = []
 
     def _home(self, entry: _Run, agent: AgentName) -> str:
-        """The host of an agent; it stays the same for the run's life."""
+        """The host of an agent; it stays the same as long as that lives."""
         if (home := entry.homes.get(agent)) is not None:
             return home
         policy = entry.routes.policy(agent)
         placement = policy.placement if policy is not None else Placement()
-        is_local = placement.where == "local" or not self._hosts
-        home = entry.order.driver if is_local else place(entry.order.run, agent, placement, self._hosts)
+        is_local = placement.where == "local" or not self._fleet.all()
+        home = entry.order.driver if is_local else self._place(entry.order.run, agent, placement)
         entry.homes[agent] = home
         return home
 
-    def _tell(self, host: str, parcel: Parcel) -> None:
-        stream = self._streams.setdefault(host, _Stream())
-        stream.parcels.append(parcel)
-        stream.arrived.set()
+    def _place(self, run: str, agent: AgentName, placement: Placement) -> str:
+        """One of the hosts that are there; where none of these will do, one whose process will be replaced."""
+        try:
+            return place(run, agent, placement, self._fleet.candidates())
+        except Undeliverable:
+            return place(run, agent, placement, self._fleet.all())
 
-    # Payloads
+    def _known(self, run: str) -> _Run:
+        if (entry := self._runs.get(run)) is None:
+            raise NotKnownHere(f"run {run!r} is not open at this sequencer")
+        return entry
 
-    def _remember(self, blobs: Mapping[Digest, bytes]) -> None:
-        for name, data in blobs.items():
-            if name not in self._cache:
-                self._cache[name] = data
-                self._cached_bytes += len(data)
-        while self._cached_bytes > CACHE_BYTES:
-            _, dropped = self._cache.popitem(last=False)
-            self._cached_bytes -= len(dropped)
 
-    async def _blob(self, name: Digest) -> bytes:
-        data = self._cache.get(name)
-        return await self._journal.blob(name) if data is None else data
+def _restored(order: RunOrder, epoch: int, events: Sequence[AnyEvent], held: Homes) -> _Run:
+    """A run as its events have left it; all agents are to be fed what they have not seen."""
+    routes = msgspec.json.decode(order.blobs[order.started.routes], type=Routes)
+    entry = _Run(order, epoch, routes, Sequencer(routes), durable_seq=events[-1].seq)
+    entry.homes = {agent: host for agent, (host, _) in held.items()}
+    for event in events:
+        agent = entry.core.restore(event).to
+        if agent is not None:
+            entry.feeds[agent] = held[agent][1] if agent in held else 0
+    entry.pending.outgoing += entry.core.resume(at=clock.time_s())
+    return entry
+
+
+def _settled_steps(entry: _Run, agent: AgentName) -> list[str]:
+    """The agent's steps that a person will answer; they are not performed again either."""
+    running = entry.core.running()
+    asked = entry.core.steps.asked()
+    return [step.step for step in asked if step.why == "question" and running.get(step.delivery) == agent]
+
+
+def _is_heard(entry: _Run, agent: AgentName) -> bool:
+    """Whether an agent still acts: of a run that is given up, only what undoes it does."""
+    return entry.core.aborting is None or agent.type == UNDO
 
 
 def _past(entry: _Run) -> ForkPast | None:
     return None if entry.fork is None else entry.fork.past
 
 
-async def _wait_a_while(event: asyncio.Event) -> None:
-    """Not `wait_for`, which in Python 3.11 forgets a cancellation that comes together with the event."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(PULL_WAIT_S):
-            await event.wait()
+def _payload(outgoing: Outgoing, entry: _Run) -> Digest | None:
+    """What must travel with an event: a result only to a host that cannot have it, since it was fed or a person's."""
+    match outgoing.event:
+        case DeliveryStarted() if outgoing.message is not None:
+            return outgoing.message.payload
+        case DeliveryCompleted(response=response):
+            return response
+        case StepCompleted(result=result) if outgoing.to is not None:
+            is_from_elsewhere = outgoing.is_given or outgoing.event.seq <= entry.fed.get(outgoing.to, 0)
+            return result if is_from_elsewhere else None
+        case _:
+            return None
+
+
+def _is_same_beginning(event: AnyEvent, started: RunStarted) -> bool:
+    return isinstance(event, RunStarted) and (event.builder, event.spec) == (started.builder, started.spec)
+
+
+def _exists(run: str) -> UsageError:
+    return UsageError(f"a run {run!r} exists already; choose another id")

@@ -116,9 +116,7 @@ def _split(text: str, option: str, expected: str) -> tuple[str, str]:
 
 def _with(source: Source, path: Path, value: JsonValue, place: str) -> Source:
     places = {known: at for known, at in source.places.items() if known[: len(path)] != path}
-    made = {path[:length]: place for length in range(1, len(path)) if path[:length] not in places}
-    data = _replaced(source.data, path, value, path, place)
-    return replace(source, data=data, places={**places, **made, path: place})
+    return replace(source, data=_replaced(source.data, path, value, path, place), places={**places, path: place})
 
 
 def _replaced(data: JsonValue, rest: Path, value: JsonValue, path: Path, place: str) -> JsonValue:

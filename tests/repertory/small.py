@@ -29,10 +29,6 @@ class SmallDomain:
         return {"plan.md": "\n".join([f"# {result['plan']}", *lines]) + "\n"}
 
 
-LARGE = 4_000_000
-"""How many letters a large plan has; the journal, which compresses, stays far smaller."""
-
-
 class Solo(RoutedAgent):
     """Answers alone."""
 
@@ -50,8 +46,6 @@ class Solo(RoutedAgent):
                 question = Question(field="city", text="Which city?")
                 reply = await self.send_message(question, AgentId("person", "default"))
                 return Answer(result={"status": "done", "plan": reply.text if isinstance(reply, Reply) else None})
-            case "large":
-                return Answer(result={"status": "done", "plan": "x" * LARGE})
             case _:
                 pass
         city = str(message.inputs.get("city", "北京"))

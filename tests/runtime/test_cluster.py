@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 
 from runtime.codec import Json
-from runtime.errors import RunError, Undeliverable
-from runtime.events import MessageSent, RunFailed, StepStarted
+from runtime.errors import Undeliverable
+from runtime.events import StepStarted
 from runtime.replay import replay
 from runtime.sql_journal import SqliteJournal
 from tests.runtime.teams import performance
@@ -61,14 +61,3 @@ async def test_a_local_agent_lives_in_the_process_that_drives_the_run(tmp_path: 
 async def test_an_error_on_another_host_fails_the_run_with_its_type(tmp_path: Path) -> None:
     with pytest.raises(Undeliverable, match="nobody"):
         await perform(tmp_path / "journal.db", "lost")
-
-
-async def test_a_host_that_dies_ends_the_run_with_a_word_and_not_with_a_wait(tmp_path: Path) -> None:
-    path = tmp_path / "journal.db"
-    with pytest.raises(RunError, match="actor of this run has died"):
-        await perform(path, "suicidal")
-    journal = SqliteJournal(path)
-    events = await journal.events("run")
-    await journal.close()
-    assert any(isinstance(event, MessageSent) for event in events)
-    assert not any(isinstance(event, RunFailed) for event in events), "what died can still be taken up from its record"

@@ -1,0 +1,236 @@
+"""Hosts and sequencers that die in the middle of a run, in one process: what is lost with them, and what never is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from runtime.channel import Held, HostReplaced, Loss, NotKnownHere, Past, RunOrder
+from runtime.codec import Json
+from runtime.engine import build, drive
+from runtime.errors import JournalError, StaleEpoch
+from runtime.events import AnyEvent, DeliveryStarted, Digest, RunCompleted, StepCompleted, StepStarted
+from runtime.host import Host, Part
+from runtime.host_life import attend
+from runtime.journal import MemoryJournal
+from runtime.parcels import Parcel
+from runtime.placement import HostInfo
+from runtime.recollection import Recalled
+from runtime.replay import replay
+from runtime.service import SequencerService
+from tests.runtime.payments import Ledger, performance
+
+HOSTS: tuple[str, ...] = ("host-1", "host-2")
+
+
+class Yard:
+    """A sequencer and two hosts, each of which can be killed and replaced; the journal outlives them."""
+
+    def __init__(self, folder: Path, recipient: str, data: dict[str, Json]) -> None:
+        self.journal = MemoryJournal()
+        self.order = performance(folder, recipient, data)
+        self.ledger = Ledger(folder)
+        self.service = self.new_service()
+        self.lives = dict.fromkeys(HOSTS, 0)
+        self.hosts: dict[str, tuple[Host, asyncio.Task[None]]] = {}
+        self.when: Callable[[AnyEvent], str] = lambda _: ""
+        self.killing: list[asyncio.Task[None]] = []
+
+    def new_service(self) -> SequencerService:
+        return SequencerService(self.journal, [HostInfo(name) for name in HOSTS])
+
+    def start(self, name: str) -> None:
+        """A new process at a host."""
+        life = self.lives[name] = max(self.lives.values()) + 1
+        channel = Line(self, name, life)
+
+        async def part(_: str) -> Part:
+            return Part(build(self.order, "ray"))
+
+        host = Host(name, channel.submit, part)
+        host.on_broken(lambda _, __: None)
+        self.hosts[name] = (host, asyncio.create_task(attend(host, channel)))
+
+    async def kill(self, name: str) -> None:
+        """Ends a process and starts the next one in its place."""
+        if name == "sequencer":
+            self.service = self.new_service()
+            return
+        host, attending = self.hosts[name]
+        life = self.lives[name]
+        self.lives[name] = max(self.lives.values()) + 1
+        attending.cancel()
+        await host.close()
+        with suppress(asyncio.CancelledError):
+            await attending
+        await Line(self, "", 0).leave(name, life)
+        self.start(name)
+
+    async def perform(self) -> Json:
+        """Performs the run over this yard; the processes that `when` names are killed at that very event."""
+
+        for name in HOSTS:
+            self.start(name)
+        try:
+            return await drive(self.order, Line(self, "", 0), build(self.order, "ray"))
+        finally:
+            await asyncio.gather(*self.killing)
+            for host, attending in self.hosts.values():
+                attending.cancel()
+                await host.close()
+
+    async def checked_events(self) -> list[AnyEvent]:
+        """The events, none of which is missing or twice there; replay does the same again."""
+        events = await self.journal.events("run")
+        assert [event.seq for event in events] == list(range(1, len(events) + 1))
+        for kind, name in ((StepStarted, "step"), (StepCompleted, "step"), (DeliveryStarted, "delivery")):
+            found = [getattr(event, name) for event in events if isinstance(event, kind)]
+            assert len(found) == len(set(found)), f"{kind.__name__} is there twice"
+        await replay(self.journal, "run")
+        return events
+
+
+class Line:
+    """A channel to whatever service the yard has: a call to one that is gone is made again to the next."""
+
+    def __init__(self, yard: Yard, host: str, life: int) -> None:
+        self._yard = yard
+        self._host = host
+        self._life = life
+
+    async def open(self, order: RunOrder) -> None:
+        await self._yard.service.open(order)
+
+    async def resume(self, run: str, driver: str) -> Past:
+        return await self._yard.service.resume(run, driver)
+
+    async def rejoin(self, run: str, driver: str, held: Held, seen: int) -> AnyEvent | None:
+        return await self._yard.service.rejoin(run, driver, held, seen)
+
+    async def submit(self, run: str, events: list[AnyEvent], blobs: dict[Digest, bytes]) -> None:
+        while self._is_alive():
+            service = self._yard.service
+            try:
+                await service.submit(run, events, blobs, self._host, self._life)
+                for event in events:
+                    if name := self._yard.when(event):
+                        self._yard.killing.append(asyncio.create_task(self._yard.kill(name)))
+                return
+            except NotKnownHere:
+                await asyncio.sleep(0)
+            except StaleEpoch:
+                if service is self._yard.service:
+                    raise
+
+    async def pull(self, host: str, after: int) -> tuple[int, list[Parcel]]:
+        while True:
+            service = self._yard.service
+            pulling = asyncio.create_task(service.pull(host, after, self._life))
+            try:
+                while not pulling.done() and service is self._yard.service:
+                    await asyncio.wait([pulling], timeout=0.001)
+                if service is self._yard.service:
+                    return await pulling
+            finally:
+                pulling.cancel()
+                await asyncio.gather(pulling, return_exceptions=True)
+
+    async def watch(self, run: str, after: int) -> list[AnyEvent]:
+        return await self._yard.service.watch(run, after)
+
+    async def describe(self, run: str) -> Past:
+        while True:
+            try:
+                return await self._yard.service.describe(run)
+            except NotKnownHere:
+                await asyncio.sleep(0)
+
+    async def recall(self, run: str, started: StepStarted, request: bytes) -> Recalled | None:
+        return await self._yard.service.recall(run, started, request)
+
+    async def trouble(self, known: str) -> str:
+        return await self._yard.service.trouble(known)
+
+    async def join(self, held: Held) -> None:
+        await self._yard.service.join(self._host, self._life, held)
+
+    async def leave(self, host: str, life: int) -> Loss:
+        return await self._yard.service.leave(host, life)
+
+    def _is_alive(self) -> bool:
+        return not self._host or self._yard.lives[self._host] == self._life
+
+
+def folder_of(path: Path, name: str) -> Path:
+    (path / name).mkdir()
+    return path / name
+
+
+async def undisturbed(folder: Path, kind: str) -> tuple[Json, dict[str, int], int]:
+    yard = Yard(folder, "lead", {"rounds": 2, "kind": kind})
+    answer = await yard.perform()
+    return answer, dict(yard.ledger.times()), len(await yard.checked_events())
+
+
+def at(number: int, name: str) -> Callable[[AnyEvent], str]:
+    """Names the process when so many events have been proposed and taken, once."""
+    seen = 0
+
+    def when(_: AnyEvent) -> str:
+        nonlocal seen
+        seen += 1
+        return name if seen == number else ""
+
+    return when
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("host-1", "idempotent"), ("host-2", "read"), ("sequencer", "irreversible")]
+)
+async def test_a_run_survives_the_end_of_any_process_at_any_event(tmp_path: Path, name: str, kind: str) -> None:
+    expected, effects, events = await undisturbed(folder_of(tmp_path, "undisturbed"), kind)
+    for number in range(1, events, 1 if name == "sequencer" else 2):
+        yard = Yard(folder_of(tmp_path, str(number)), "lead", {"rounds": 2, "kind": kind})
+        yard.when = at(number, name)
+        assert await yard.perform() == expected, f"{name} killed at {number}"
+        assert isinstance((await yard.checked_events())[-1], RunCompleted)
+        assert dict(yard.ledger.counts()) == effects
+        if name == "sequencer":
+            assert dict(yard.ledger.times()) == effects, "hosts that live do nothing twice"
+
+
+async def test_a_host_that_was_given_up_is_not_listened_to(tmp_path: Path) -> None:
+    service = SequencerService(MemoryJournal(), [HostInfo(name) for name in HOSTS])
+    await service.join("host-1", 1, {})
+    await service.leave("host-1", 1)
+    with pytest.raises(HostReplaced):
+        await service.pull("host-1", 0, 1)
+    with pytest.raises(HostReplaced):
+        await service.submit("run", [], {}, "host-1", 1)
+    with pytest.raises(HostReplaced):
+        await service.join("host-1", 1, {})
+    await service.join("host-1", 2, {})
+
+
+async def test_a_fresh_sequencer_asks_who_pulls_to_join_first(tmp_path: Path) -> None:
+    service = SequencerService(MemoryJournal(), [HostInfo(name) for name in HOSTS])
+    with pytest.raises(NotKnownHere):
+        await service.pull("host-1", 7, 1)
+    with pytest.raises(NotKnownHere):
+        await service.pull("driver:run", 7)
+    with pytest.raises(NotKnownHere):
+        await service.submit("run", [], {})
+
+
+async def test_a_driver_that_only_waits_is_told_why_its_run_is_broken(tmp_path: Path) -> None:
+    yard = Yard(tmp_path, "waiter", {"kind": "idempotent"})
+    performing = asyncio.create_task(yard.perform())
+    await yard.ledger.written("held")
+    await yard.journal.claim("run")
+    yard.ledger.open_gate()
+    with pytest.raises(JournalError, match="epoch"):
+        await performing
