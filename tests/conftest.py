@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 from contextlib import nullcontext
 from pathlib import Path
@@ -17,6 +18,12 @@ from tests.postgres_server import PostgresServer, running_server
 TEST_MODEL = "qwen2.5-coder-0.5b"
 DEPLOY_LIMIT_S = 1500
 """For tests with a model: the first of them may have to fetch, convert and deploy it."""
+
+
+def pytest_configure() -> None:
+    """Lets the commands that tests start be stopped by Ctrl-C: a shell's background jobs are begun deaf to it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
