@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from repertory.commands import fork, init, models, replay, resume, run, runs, serve, transfer, validate, verify
+from repertory.commands import diff, fork, init, models, replay, resume, run, runs, serve, transfer, validate, verify
 from repertory.settings import read_settings
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.command("resume")(resume.resume)
 app.command("fork")(fork.fork)
 app.command("rerun")(fork.rerun)
 app.command("replay")(replay.replay)
+app.command("diff")(diff.diff)
 app.command("validate")(validate.validate)
 app.command("init")(init.init)
 runs.app.command("export")(transfer.export)

@@ -1,0 +1,81 @@
+"""Writes the golden journals: `python -m tests.golden.make`. Only a change of the format is a reason to do it again.
+
+Journals of an older format stay as they are beside the new ones: they are what upgrades are tested with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from runtime.blobs import Payload
+from runtime.codec import canonical
+from runtime.engine import Performance, recorded_performance, versions
+from runtime.errors import JournalError
+from runtime.events import AgentName, StepCompleted
+from runtime.export import export_bytes
+from runtime.fork import ForkOrder, at_result, fork
+from runtime.journal import Journal, MemoryJournal
+from runtime.local import LocalEngine
+from runtime.sql_journal import SqliteJournal
+from runtime.team import TeamSpec
+from tests.runtime.test_resume import FailingJournal
+
+FOLDER = Path(__file__).parent
+NAMES = ("plain", "faulty", "crash", "fork", "careless")
+
+
+def performance(run: str, answers: str) -> Performance:
+    """A run of the golden team."""
+    payload = canonical({"type": "Wish", "data": {"city": "Beijing", "manner": answers}})
+    return Performance(
+        run, TeamSpec("golden", "tests.golden.team:build", {"answers": answers}), AgentName("planner"), payload
+    )
+
+
+async def crashed() -> Journal:
+    """A run whose process died after its ninth append, and that was taken up again."""
+    journal = FailingJournal(9, after=True)
+    try:
+        await LocalEngine(journal).perform(performance("crash", "plain"))
+    except JournalError:
+        journal.is_repaired = True
+    await LocalEngine(journal).perform(await recorded_performance(journal, "crash"))
+    return journal
+
+
+async def forked() -> Journal:
+    """A run that was forked where its second price came, which was set to another."""
+    journal = MemoryJournal()
+    await LocalEngine(journal).perform(performance("parent", "plain"))
+    events = await journal.events("parent")
+    prices = [event for event in events if isinstance(event, StepCompleted) and not event.usage]
+    order = ForkOrder(
+        parent="parent", point=at_result(events, prices[1].seq), content=Payload.of(7000), versions=versions()
+    )
+    await fork(journal, "fork", order, events)
+    await LocalEngine(journal).perform(await recorded_performance(journal, "fork"))
+    return journal
+
+
+async def write(folder: Path) -> None:
+    """Performs the runs and writes each into its file; the plain one into a journal's file too."""
+    (folder / "plain.db").unlink(missing_ok=True)
+    plain = SqliteJournal(folder / "plain.db")
+    await LocalEngine(plain).perform(performance("plain", "plain"))
+    faulty, careless = MemoryJournal(), MemoryJournal()
+    await LocalEngine(faulty).perform(performance("faulty", "faulty"))
+    await LocalEngine(careless).perform(performance("careless", "careless"))
+    journals: list[Journal] = [plain, faulty, await crashed(), await forked(), careless]
+    for name, journal in zip(NAMES, journals, strict=True):
+        _, data = await export_bytes(journal, name, versions=versions())
+        _write(folder / f"{name}.run", data)
+    await plain.close()
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+if __name__ == "__main__":
+    asyncio.run(write(FOLDER))
