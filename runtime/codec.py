@@ -26,7 +26,11 @@ Upgrade = Callable[[JsonObject], JsonObject]
 """Turns an event of one format version into one of the next."""
 
 UPGRADES: Mapping[int, Upgrade] = {}
-"""For each old version the step to the one after it; a new `FORMAT_VERSION` adds its own here."""
+"""For each old version the step to the one after it; a new `FORMAT_VERSION` adds its own here.
+
+A run keeps the version that it began with, also when a newer program resumes it: an upgrade leaves alone what has the
+newer form already. The golden journals (`tests/golden/`) hold every upgrade to what was written then.
+"""
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _value_decoder: msgspec.json.Decoder[Json] = msgspec.json.Decoder()
@@ -78,6 +82,8 @@ def decode_event(data: bytes, *, run: str, seq: int, version: int = FORMAT_VERSI
     Raises:
         CorruptEvent: no event of that version, not the one of this `seq`, or of a version newer than this program.
     """
+    if seq == 1 and b'"format":' not in data:
+        raise CorruptEvent(f"run {run}: its first event states no format; restore the journal from a copy", run, seq)
     try:
         event = _event_decoder.decode(data) if version == FORMAT_VERSION else _upgraded(data, run, seq, version)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError) as error:

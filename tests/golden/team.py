@@ -6,6 +6,7 @@ A planner asks a scripted model, has two clerks look things up at once, and plan
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 
 from autogen_core import AgentId, CancellationToken, MessageContext, RoutedAgent, TopicId, message_handler
@@ -19,10 +20,8 @@ from runtime.autogen import TeamBuilder
 from runtime.codec import Json
 from runtime.errors import StepFailed
 from runtime.journaled import JournaledModel, JournaledTool
+from runtime.routing import Subscription
 from runtime.team import Resources, Team
-
-DAYS_OFF: dict[str, int] = {"asked": 0}
-"""What no agent may depend on, and the careless one does."""
 
 
 class Wish(BaseModel):
@@ -84,9 +83,8 @@ class Planner(RoutedAgent):
                 asked = f"That did not work: {failure}. Other places."
         careless = 0
         if message.manner == "careless":
-            DAYS_OFF["asked"] += 1
-            careless = DAYS_OFF["asked"]
-        text = f"{', '.join(each.place for each in found)} at {clock.now():%H}".partition(" at ")[0]
+            careless = time.time_ns() % 1_000_000  # what no agent may depend on
+        text = f"{clock.today()}: {', '.join(each.place for each in found)}"
         return Plan(text=text, total=sum(each.price for each in found) + careless, number=clock.new_id())
 
     async def _think(self, asked: str) -> list[str]:
@@ -145,6 +143,4 @@ def build(config: Mapping[str, Json], resources: Resources) -> Team:
     builder.add("clerk", Clerk, Clerk)
     builder.add("reporter", Reporter, Reporter)
     team = builder.team()
-    from runtime.routing import Subscription
-
     return Team(team.agents, (*team.subscriptions, Subscription("progress", "reporter")))
