@@ -14,7 +14,21 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from repertory.commands import diff, fork, init, models, replay, resume, run, runs, serve, transfer, validate, verify
+from repertory.commands import (
+    diff,
+    fork,
+    init,
+    models,
+    replay,
+    resume,
+    run,
+    runs,
+    serve,
+    trace,
+    transfer,
+    validate,
+    verify,
+)
 from repertory.settings import read_settings
 
 app = typer.Typer(
@@ -34,6 +48,7 @@ app.command("diff")(diff.diff)
 app.command("validate")(validate.validate)
 app.command("init")(init.init)
 runs.app.command("export")(transfer.export)
+runs.app.command("trace")(trace.trace)
 runs.app.command("import")(transfer.import_run)
 runs.app.command("verify")(verify.verify)
 app.add_typer(runs.app, name="runs")

@@ -21,6 +21,7 @@ from repertory.pages import pages_of, print_page
 from repertory.recording import recording_of
 from repertory.records import chosen, opened
 from repertory.settings import Settings
+from repertory.traces import both, traced
 from runtime import clock
 from runtime.codec import Json
 from runtime.engine import Engine, Performance, recorded_performance
@@ -146,8 +147,13 @@ async def _result(stage: Stage, performance: Performance, settings: Settings, jo
     limit_s, run = stage.scenario.limits.wall_s, performance.run
     try:
         with watching(stage.order.json) as watcher:
-            watched = replace(performance, ask=watcher.ask, on_event=watcher.on_event, on_pause=watcher.on_pause)
-            async with asyncio.timeout(limit_s):
+            async with traced(run, performance.spec.config, journal) as trace, asyncio.timeout(limit_s):
+                watched = replace(
+                    performance,
+                    ask=watcher.ask,
+                    on_event=both(watcher.on_event, trace),
+                    on_pause=watcher.on_pause,
+                )
                 return _named(_inner(await _engine(stage.order, settings, journal).perform(watched)), run)
     except TimeoutError:
         raise BudgetExceeded(f"run {run}: took {limit_s:g} s, which is limits.wall_s; raise it to go on") from None

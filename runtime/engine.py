@@ -44,6 +44,7 @@ from runtime.journal import Journal
 from runtime.parcels import Parcel
 from runtime.sequencer import UNDO
 from runtime.team import Ask, Resources, Team, TeamSpec, find_builder
+from runtime.telemetry import traceparent
 from runtime.undo import is_under_way, undos
 
 FIRST = ids.message_id(ids.ROOT, 0)
@@ -225,6 +226,7 @@ class _Stage:
             cause=ids.ROOT,
             recipient=performance.recipient,
             payload=body,
+            headers={"traceparent": traceparent(performance.run, ids.ROOT)},
         )
         blobs: dict[Digest, bytes] = {body: performance.payload}
         await self._channel.submit(performance.run, [first], blobs)

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import msgspec
 import structlog
 
 from runtime import clock
@@ -25,6 +26,8 @@ from runtime.events import (
     AnyEvent,
     Digest,
     Failure,
+    MessagePublished,
+    MessageSent,
     RunCompleted,
     RunFailed,
     RunForked,
@@ -39,6 +42,7 @@ from runtime.recollection import Recalled, may_fire
 from runtime.standing import Standing
 from runtime.steps import NeedsPerson, StepCall, StepResult
 from runtime.team import Team
+from runtime.telemetry import traceparent
 
 Submit = Callable[[str, list[AnyEvent], dict[Digest, bytes]], Awaitable[None]]
 """Hands proposed events of a run, with the blobs that they name, to its sequencer; returns when they are durable."""
@@ -157,10 +161,17 @@ class HostedRun:
         """Puts an event into the next batch; nothing when the run is closed here."""
         if self._is_closed:
             return
-        self._batch.events.append(event)
+        self._batch.events.append(self._with_trace(event))
         self._batch.blobs.update(blobs)
         if self._flushing is None:
             self._flushing = self._task(self._flush())
+
+    def _with_trace(self, event: AnyEvent) -> AnyEvent:
+        """A message with the trace context that it carries; what is recorded of it does not depend on it."""
+        if not isinstance(event, MessageSent | MessagePublished):
+            return event
+        context = {"traceparent": traceparent(self._run, event.cause)}
+        return msgspec.structs.replace(event, headers=context | event.headers)
 
     def _was_not_fired(self, started: StepStarted | StepBegun) -> bool:
         """Whether it is certain that a step which began has not happened: a fork fires only what it was allowed."""

@@ -281,6 +281,10 @@ async def leaky(self: Scripted, data: dict[str, Json]) -> Json:
     return [recorded.value, await call(f"after {recorded.step}")]
 
 
+async def breaker(self: Scripted, data: dict[str, Json]) -> Json:
+    return await call("broken", error="no such thing")
+
+
 async def chain(self: Scripted, data: dict[str, Json]) -> Json:
     """Each step asks for what the one before has answered; the last asks for nothing."""
     first = await call("first")
@@ -342,6 +346,7 @@ HANDLERS: dict[str, Handler] = {
         undo,
         eager,
         leaky,
+        breaker,
         chain,
         buyer,
         talker,

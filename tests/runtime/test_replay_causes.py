@@ -136,7 +136,7 @@ async def test_a_strict_replay_compares_headers_and_the_words_of_failures() -> N
     journal = await recorded()
     events = await journal.events("run")
     sent = next(e for e in events if isinstance(e, MessageSent) and e.sender is not None)
-    traced = msgspec.structs.replace(sent, headers={"traceparent": "00-1"})
+    traced = msgspec.structs.replace(sent, headers={**sent.headers, "baggage": "a=1"})
     changed = await copied(journal, [traced if event is sent else event for event in events])
     assert (await replay(changed, "run")).end == "done"
     assert (await diverged(changed, Manner(is_strict=True))).seq == sent.seq
