@@ -25,7 +25,7 @@ from repertory.traces import both, traced
 from runtime import clock
 from runtime.codec import Json
 from runtime.engine import Engine, Performance, recorded_performance
-from runtime.errors import BudgetExceeded, RunError
+from runtime.errors import BudgetExceeded, RunError, UsageError
 from runtime.events import AgentName
 from runtime.journal import Journal
 from runtime.letters import Letters
@@ -98,7 +98,10 @@ async def resume(name: str, order: Resumption, settings: Settings) -> int:
         RunError: it failed; the journal says how.
     """
     async with opened(settings.journal) as journal:
-        recorded = await recorded_performance(journal, chosen(await journal.runs(), name).run)
+        found = chosen(await journal.runs(), name)
+        if found.status in ("done", "failed"):
+            raise UsageError(f"run {found.run[:8]} has ended ({found.status}); nothing is left to resume")
+        recorded = await recorded_performance(journal, found.run)
         config = TeamConfig.model_validate(recorded.spec.config, strict=False)
         stage, secrets = stage_of(config, order, settings)
         return await play(stage, replace(recorded, secrets=secrets), settings, journal)

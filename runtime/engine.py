@@ -131,6 +131,11 @@ async def drive(performance: Performance, channel: Channel, team: Team) -> Json:
                 await stage.undo_all(failure)
                 await stage.end(RunFailed(failure=failure))
             raise
+        except Exception as error:  # a fault of ours or of the machine: nothing is given up, the run can be resumed
+            failure = describe(error, performance.secrets.values())
+            with suppress(Exception):
+                await stage.interrupt(f"unexpected {type(error).__name__}: {failure.message}")
+            raise
         await stage.end(RunCompleted(result=digest(result)))
     answer = parse(result)
     return answer["data"] if isinstance(answer, dict) else answer
@@ -356,6 +361,7 @@ class _Stage:
             self._answer.set_exception(error if isinstance(error, RepertoryError) else RunError(str(error)))
 
     async def _watch(self, on_event: OnEvent) -> None:
+        """Shows events until the last; whoever cannot be shown them (a closed terminal) does not stop the run."""
         after = 0
         try:
             while not self._seen.is_set():
@@ -366,6 +372,8 @@ class _Stage:
                         self._seen.set()
         except RepertoryError as error:
             self._on_broken(self._performance.run, error)
+        finally:
+            self._seen.set()
 
     def _on_broken(self, _: str, error: Exception) -> None:
         self._fault = self._fault or error

@@ -11,6 +11,7 @@ import pytest
 
 from runtime.blobs import digest
 from runtime.codec import Json, canonical
+from runtime.engine import build, drive
 from runtime.errors import DivergenceError, Undeliverable, UsageError
 from runtime.events import (
     AnyEvent,
@@ -18,13 +19,16 @@ from runtime.events import (
     MessageSent,
     RunCompleted,
     RunFailed,
+    RunInterrupted,
     RunStarted,
     StepCompleted,
     StepStarted,
 )
 from runtime.journal import MemoryJournal
 from runtime.local import LocalEngine
+from runtime.parcels import Parcel
 from runtime.replay import replay
+from runtime.service import SequencerService
 from tests.runtime.teams import performance
 
 
@@ -170,3 +174,31 @@ async def test_a_replay_stops_at_a_tampered_result() -> None:
     await copy.append("run", 1, changed, {digest(forged): forged})
     with pytest.raises(DivergenceError, match="worker/0 answers something else"):
         await replay(copy, "run")
+
+
+class Stumbling(SequencerService):
+    """A channel that breaks for its host, once something has come through it."""
+
+    async def pull(self, host: str, after: int, life: int = 0) -> tuple[int, list[Parcel]]:
+        if after > 0:
+            raise OSError(5, "Input/output error")
+        return await super().pull(host, after, life)
+
+
+async def test_an_unexpected_error_leaves_its_reason_and_a_run_that_can_be_resumed() -> None:
+    journal, order = MemoryJournal(), performance("run", "boss", {"workers": 3})
+    with pytest.raises(OSError, match="Input/output error"):
+        await drive(order, Stumbling(journal), build(order, "local"))
+    events = await journal.events("run")
+    reasons = [event.reason for event in events if isinstance(event, RunInterrupted)]
+    assert reasons == ["unexpected OSError: [Errno 5] Input/output error"]
+    assert of_type(events, RunFailed) == []
+
+
+async def test_a_run_goes_on_when_nobody_can_be_shown_it() -> None:
+    def show(event: AnyEvent) -> None:
+        raise BrokenPipeError
+
+    journal = MemoryJournal()
+    await LocalEngine(journal).perform(dataclasses.replace(performance("run", "echo"), on_event=show))
+    assert isinstance((await journal.events("run"))[-1], RunCompleted)
