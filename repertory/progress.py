@@ -16,6 +16,7 @@ from runtime.events import (
     DeliveryStarted,
     RunCompleted,
     RunFailed,
+    RunForked,
     RunInterrupted,
     RunStarted,
     StepCompleted,
@@ -127,6 +128,8 @@ def advanced(progress: Progress, event: AnyEvent) -> Progress:
     match event:
         case RunStarted():
             return replace(progress, name=event.name)
+        case RunForked():
+            return _forked(progress, event)
         case DeliveryStarted():
             return _delivery_started(progress, event)
         case DeliveryCompleted():
@@ -143,6 +146,15 @@ def advanced(progress: Progress, event: AnyEvent) -> Progress:
             return replace(progress, status="interrupted", reason=event.reason)
         case _:
             return progress
+
+
+def _forked(progress: Progress, event: RunForked) -> Progress:
+    """What came before was paid for by another run."""
+    agents = {
+        name: replace(agent, model_calls=0, tool_calls=0, input_tokens=0, output_tokens=0, failures=0)
+        for name, agent in progress.agents.items()
+    }
+    return replace(progress, name=event.name, agents=agents, started_at=event.at, status="running", reason="")
 
 
 def _delivery_started(progress: Progress, event: DeliveryStarted) -> Progress:
@@ -173,6 +185,8 @@ def _step_completed(progress: Progress, event: StepCompleted) -> Progress:
     if agent is None:
         return progress
     failed = event.failure is not None
+    if event.origin != "live":
+        return _with(progress, replace(agent, last=f"{step.words} ({event.origin})"))
     seconds = max(0.0, event.ended_at - event.started_at)
     counted = replace(
         agent,

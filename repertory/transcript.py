@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from repertory.progress import label
+from runtime.budget import Price
 from runtime.events import (
     AnyEvent,
     DeliveryCompleted,
@@ -37,6 +38,14 @@ class StepEntry:
     output_tokens: int = 0
     attempts: int = 0
     failure: str = ""
+    origin: str = "live"
+    """Whether it was performed, or answered from the record of the run that this one was forked from."""
+    after_s: float = 0.0
+    """When it was asked for, in seconds since the run began."""
+    cost: float | None = None
+    """What it cost, where the model's price is known; nothing where it was not performed."""
+    evidence: str = ""
+    """What was asked and answered, in a line."""
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
@@ -49,6 +58,10 @@ class StepEntry:
             "output_tokens": self.output_tokens,
             "attempts": self.attempts,
             "failure": self.failure or None,
+            "origin": self.origin,
+            "after_s": round(self.after_s, 3),
+            "cost": self.cost,
+            "evidence": self.evidence or None,
         }
 
 
@@ -64,6 +77,8 @@ class DeliveryEntry:
     ended_at: float | None = None
     """None while its handler runs."""
     failure: str = ""
+    after_s: float = 0.0
+    """When its handler started, in seconds since the run began."""
     steps: list[StepEntry] = field(default_factory=list[StepEntry])
     deliveries: list[DeliveryEntry] = field(default_factory=list["DeliveryEntry"])
 
@@ -77,12 +92,19 @@ class DeliveryEntry:
         """Steps and deliveries in the order in which they began."""
         return sorted([*self.steps, *self.deliveries], key=lambda part: part.seq)
 
+    def all_steps(self) -> Iterator[StepEntry]:
+        """Its steps and those of what it led to."""
+        yield from self.steps
+        for entry in self.deliveries:
+            yield from entry.all_steps()
+
     def as_json(self) -> dict[str, Any]:
         """For programs."""
         return {
             "delivery": self.id,
             "agent": self.agent,
             "message": self.message_type,
+            "after_s": round(self.after_s, 3),
             "seconds": None if self.seconds is None else round(self.seconds, 3),
             "failure": self.failure or None,
             "parts": [part.as_json() for part in self.parts],
@@ -94,27 +116,41 @@ def payloads_of(events: Iterable[AnyEvent]) -> set[Digest]:
     return {event.payload for event in events if isinstance(event, MessageSent | MessagePublished)}
 
 
-def transcript(events: Iterable[AnyEvent], types: Mapping[Digest, str]) -> list[DeliveryEntry]:
-    """The deliveries that the driver's messages led to; `types` names the message type of each payload."""
-    builder = _Builder(types)
+@dataclass(frozen=True)
+class Known:
+    """What the events themselves do not say."""
+
+    types: Mapping[Digest, str] = field(default_factory=dict[Digest, str])
+    """The message type of each payload."""
+    evidence: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What steps were asked and answered, by their ids."""
+    prices: Mapping[str, Price] = field(default_factory=dict[str, Price])
+    """By the models' names."""
+
+
+def transcript(events: Iterable[AnyEvent], types: Mapping[Digest, str] | Known) -> list[DeliveryEntry]:
+    """The deliveries that the driver's messages led to; `types` names the message type of each payload, and more."""
+    builder = _Builder(types if isinstance(types, Known) else Known(types))
     for event in events:
         builder.add(event)
     return builder.roots
 
 
 class _Builder:
-    def __init__(self, types: Mapping[Digest, str]) -> None:
+    def __init__(self, known: Known) -> None:
         self.roots: list[DeliveryEntry] = []
-        self._types = types
+        self._known = known
+        self._began_s: float | None = None
         self._messages: dict[str, tuple[str, str]] = {}
         """By message: the delivery that caused it, and its type."""
         self._deliveries: dict[str, DeliveryEntry] = {}
         self._steps: dict[str, StepEntry] = {}
 
     def add(self, event: AnyEvent) -> None:
+        self._began_s = event.at if self._began_s is None else self._began_s
         match event:
             case MessageSent() | MessagePublished():
-                self._messages[event.message] = (event.cause, self._types.get(event.payload, "message"))
+                self._messages[event.message] = (event.cause, self._known.types.get(event.payload, "message"))
             case DeliveryStarted():
                 self._start(event)
             case DeliveryCompleted():
@@ -130,12 +166,14 @@ class _Builder:
     def _start(self, event: DeliveryStarted) -> None:
         cause, message_type = self._messages.get(event.message, (ROOT, "message"))
         entry = DeliveryEntry(event.seq, event.delivery, label(event.agent), message_type, event.at)
+        entry.after_s = self._after(event)
         self._deliveries[event.delivery] = entry
         parent = self._deliveries.get(cause)
         (self.roots if parent is None else parent.deliveries).append(entry)
 
     def _start_step(self, event: StepStarted) -> None:
         entry = StepEntry(event.seq, event.step, event.kind, event.name)
+        entry.after_s, entry.evidence = self._after(event), self._known.evidence.get(event.step, "")
         self._steps[event.step] = entry
         if delivery := self._deliveries.get(event.delivery):
             delivery.steps.append(entry)
@@ -146,6 +184,12 @@ class _Builder:
             entry.input_tokens = event.usage.get("input_tokens", 0)
             entry.output_tokens = event.usage.get("output_tokens", 0)
             entry.attempts, entry.failure = event.attempts, _words(event.failure)
+            entry.origin = event.origin
+            if event.origin == "live" and (price := self._known.prices.get(entry.name)) is not None:
+                entry.cost = price.of(entry.input_tokens, entry.output_tokens)
+
+    def _after(self, event: AnyEvent) -> float:
+        return max(0.0, event.at - (self._began_s or 0.0))
 
 
 def _words(failure: Failure | None) -> str:

@@ -10,6 +10,9 @@ from rich.tree import Tree
 from repertory.output import plain
 from repertory.transcript import DeliveryEntry, StepEntry
 
+MAX_EVIDENCE = 120
+"""How much of what was asked and answered a line shows."""
+
 _MARKS = {"model": "✻", "tool": "→", "retrieval": "⌕", "memory": "✎", "question": "?"}
 
 
@@ -32,6 +35,7 @@ def _add(tree: Tree, entry: DeliveryEntry) -> None:
 
 def _delivery(entry: DeliveryEntry) -> Text:
     line = Text.assemble((plain(entry.agent), "bold"), f"  {plain(entry.message_type)}")
+    line.append(f"  at {entry.after_s:.1f} s", "dim")
     return _ended(line, entry.seconds, entry.failure)
 
 
@@ -41,7 +45,18 @@ def _step(entry: StepEntry) -> Text:
         line.append(f"  {entry.input_tokens:,} → {entry.output_tokens:,} tokens", "cyan")
     if entry.attempts > 1:
         line.append(f"  {entry.attempts} attempts", "yellow")
-    return _ended(line, entry.seconds, entry.failure)
+    if entry.cost is not None:
+        line.append(f"  {entry.cost:.4f}", "cyan")
+    if entry.origin != "live":
+        line.append(f"  {entry.origin}", "magenta")
+    line = _ended(line, entry.seconds, entry.failure)
+    if entry.evidence:
+        line.append(f"  {plain(_cut(entry.evidence))}", "dim")
+    return line
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_EVIDENCE else text[: MAX_EVIDENCE - 1] + "…"
 
 
 def _ended(line: Text, seconds: float | None, failure: str) -> Text:

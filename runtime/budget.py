@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from runtime.events import AnyEvent, LimitsRaised, RunInterrupted, StepCompleted, StepStarted
+from runtime.events import AnyEvent, LimitsRaised, RunForked, RunInterrupted, StepCompleted, StepStarted
 
 BYTES_PER_TOKEN = 4
 """How a prompt's tokens are estimated: its bytes in UTF-8, divided by this."""
@@ -69,6 +69,11 @@ class Meter:
                 self._open[event.step] = event
                 if event.kind in ("model", "tool"):
                     self._used[f"{event.kind}_calls"] += 1
+            case RunForked():
+                self._used = dict.fromkeys(LIMITS, 0.0)  # what came before was used by another run
+            case StepCompleted() if event.origin != "live" and (kept := self._open.pop(event.step, None)) is not None:
+                if kept.kind in ("model", "tool"):
+                    self._used[f"{kept.kind}_calls"] -= 1
             case StepCompleted() if (started := self._open.pop(event.step, None)) is not None:
                 tokens = (event.usage.get("input_tokens", 0), event.usage.get("output_tokens", 0))
                 self._used["tokens"] += sum(tokens)

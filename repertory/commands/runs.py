@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,9 +13,14 @@ from repertory.output import JsonFlag, plain, print_json, print_line, print_tabl
 
 if TYPE_CHECKING:
     from repertory.progress import Progress
-    from repertory.transcript import DeliveryEntry
-    from runtime.events import AnyEvent
+    from repertory.transcript import DeliveryEntry, Known
+    from runtime.budget import Price
+    from runtime.events import AnyEvent, RunForked
+    from runtime.journal import Journal
     from runtime.run_summary import RunSummary
+
+FOLLOW_S = 0.3
+"""How long to wait, in seconds, before the journal is looked into again."""
 
 app = typer.Typer(help="Look at earlier runs.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -45,44 +53,110 @@ def show(run: RunName = "last", json: JsonFlag = False) -> None:
 
     from repertory.progress import progress_of
     from repertory.transcript import transcript
+    from runtime.beginning import last_fork
+    from runtime.fork_bill import bill
 
-    summary, events, types = asyncio.run(_read(run))
-    progress, tree = progress_of(events), transcript(events, types)
+    summary, events, known = asyncio.run(_read(run))
+    progress, tree = progress_of(events), transcript(events, known)
+    fork = last_fork(events)
     if json:
-        print_json(_as_json(summary, progress, tree))
+        forked = None if fork is None else {"parent": fork.parent, **asdict(bill(events))}
+        print_json({**_as_json(summary, progress, tree), "cost": _cost(tree), "fork": forked})
     else:
-        _print_run(summary, progress, tree)
+        _print_run(summary, progress, tree, [] if fork is None else _fork_lines(fork, events))
 
 
 @app.command()
-def events(run: RunName = "last", json: JsonFlag = False) -> None:
-    """Print a run's journal, one event a line."""
+def events(
+    run: RunName = "last",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
+    json: JsonFlag = False,
+) -> None:
+    """Print a run's journal, one event a line; with --follow also what comes in while it goes on."""
     import asyncio
 
+    asyncio.run(_print_events(run, follow=follow, json=json))
+
+
+async def _print_events(name: str, *, follow: bool, json: bool) -> None:
+    """Prints a run's events; the journal is looked into again and again while the run, in whatever process, goes on."""
+    import asyncio
+
+    from repertory.records import chosen, opened
+    from repertory.settings import read_settings
+    from runtime.events import RunCompleted, RunFailed, RunInterrupted
+
+    async with opened(read_settings().journal) as journal:
+        run, seq, is_over = chosen(await journal.runs(), name).run, 0, False
+        while not is_over:
+            for event in await journal.events(run, after=seq):
+                _print_event(event, json=json)
+                seq, is_over = event.seq, isinstance(event, RunCompleted | RunFailed | RunInterrupted)
+            if not follow:
+                return
+            sys.stdout.flush()
+            if not is_over:
+                await asyncio.sleep(FOLLOW_S)
+
+
+def _print_event(event: AnyEvent, *, json: bool) -> None:
     import msgspec
 
-    _, found, _ = asyncio.run(_read(run))
-    for event in found:
-        fields: dict[str, Any] = msgspec.to_builtins(event)
-        if json:
-            print_line(msgspec.json.encode(fields).decode())
-        else:
-            print_line(_event_line(fields))
+    fields: dict[str, Any] = msgspec.to_builtins(event)
+    print_line(msgspec.json.encode(fields).decode() if json else _event_line(fields))
 
 
-async def _read(name: str) -> tuple[RunSummary, list[AnyEvent], dict[str, str]]:
-    """The run that `name` means, its events, and the message type of each payload."""
+async def _read(name: str) -> tuple[RunSummary, list[AnyEvent], Known]:
+    """The run that `name` means, its events, and what else a transcript shows."""
+    from repertory.evidence import evidence_of
     from repertory.records import chosen, opened, runs_of
     from repertory.settings import read_settings
-    from repertory.transcript import payloads_of
+    from repertory.transcript import Known, payloads_of
     from runtime.codec import parse
+    from runtime.errors import CorruptEvent
+    from runtime.events import StepStarted
 
     address = read_settings().journal
     summary = chosen(await runs_of(address), name)
     async with opened(address) as journal:
         found = await journal.events(summary.run)
         blobs = await journal.blobs(payloads_of(found))
-    return summary, found, {digest: _message_type(parse(blob)) for digest, blob in blobs.items()}
+        shown = {e.step for e in found if isinstance(e, StepStarted) and e.kind in ("tool", "retrieval", "question")}
+        lines = dict[str, tuple[str, str]]()
+        with suppress(CorruptEvent):  # what is lost is not shown; `runs verify` tells of it
+            lines = dict(await evidence_of(journal, found, shown))
+        prices = await _prices(journal, found)
+    types = {digest: _message_type(parse(blob)) for digest, blob in blobs.items()}
+    return summary, found, Known(types, {step: line for step, (_, line) in lines.items()}, prices)
+
+
+async def _prices(journal: Journal, events: list[AnyEvent]) -> dict[str, Price]:
+    """What the run's models cost, as its budget says."""
+    import msgspec
+
+    from runtime.beginning import beginning
+    from runtime.errors import CorruptEvent
+    from runtime.routing import Routes
+
+    began = beginning(events)
+    try:
+        routes = None if began is None else msgspec.json.decode(await journal.blob(began.routes), type=Routes)
+    except (CorruptEvent, msgspec.DecodeError):
+        return {}
+    return {} if routes is None else dict(routes.budget.prices)
+
+
+def _fork_lines(fork: RunForked, events: list[AnyEvent]) -> list[str]:
+    from repertory.forking import bill_lines
+    from runtime.fork_bill import bill
+
+    return [f"forked from run {fork.parent}, with which it shares {fork.seq - 1} events", *bill_lines(bill(events))]
+
+
+def _cost(tree: list[DeliveryEntry]) -> float | None:
+    """What all steps with a known price cost together; None where none has one."""
+    costs = [step.cost for entry in tree for step in entry.all_steps() if step.cost is not None]
+    return sum(costs) if costs else None
 
 
 def _message_type(payload: object) -> str:
@@ -100,7 +174,7 @@ def _print_runs(runs: list[RunSummary]) -> None:
     print_table([("run", "scenario", "status", "started", "took", "events"), *rows], right=(4, 5))
 
 
-def _print_run(summary: RunSummary, progress: Progress, tree: list[DeliveryEntry]) -> None:
+def _print_run(summary: RunSummary, progress: Progress, tree: list[DeliveryEntry], fork: list[str]) -> None:
     from rich.console import Console
 
     from repertory.records import local_time
@@ -115,6 +189,10 @@ def _print_run(summary: RunSummary, progress: Progress, tree: list[DeliveryEntry
         f"{progress.total('output_tokens'):,} out), {progress.total('tool_calls')} tool calls, "
         f"{summary.events} events"
     )
+    if (cost := _cost(tree)) is not None:
+        print_line(f"cost: {cost:.4f}")
+    for line in fork:
+        print_line(line)
     Console(soft_wrap=True).print(drawn(tree), highlight=False)
 
 

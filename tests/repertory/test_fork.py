@@ -42,6 +42,21 @@ def test_a_rerun_without_a_change_pays_for_nothing(ran: Terminal) -> None:
     assert ran.type("replay", "last").out.startswith("identical")
 
 
+def test_a_fork_is_shown_with_what_it_reused(ran: Terminal) -> None:
+    parent = json.loads(ran.type("runs", "list", "--json").out)[0]["run"]
+    local(ran, "rerun", "last")
+    shown = ran.type("runs", "show", "last").out
+    assert f"forked from run {parent}, with which it shares 1 events" in shown
+    assert "0 model calls (0 tokens in, 0 out), 0 tool calls, 8 events" in shown
+    line = next(line for line in shown.splitlines() if "tool price" in line)
+    assert "→ tool price  reused  0.00 s" in line
+    assert "北京" in line
+    told = json.loads(ran.type("runs", "show", "last", "--json").out)
+    assert (told["fork"]["parent"], told["fork"]["reused"]["tool_calls"]) == (parent, 1)
+    assert told["usage"]["tool_calls"] == 0
+    assert told["deliveries"][0]["parts"][0]["origin"] == "reused"
+
+
 def test_an_input_that_is_set_is_told_from_the_start(ran: Terminal) -> None:
     ended = local(ran, "fork", "last", "--at", "5", "--set", "inputs.city=呼和浩特")
     assert json.loads(ended.out)["plan"] == "a night in 呼和浩特"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 
 from runtime.sql_journal import SqliteJournal
 from tests.repertory.commands import Terminal
@@ -49,10 +50,31 @@ def test_a_run_is_shown_with_its_cost_and_who_did_what(terminal: Terminal) -> No
     ended = terminal.type("runs", "show", FIRST)
     assert ended.code == 0
     assert "1 model calls (900 tokens in, 40 out), 1 tool calls, 11 events" in ended.out
-    assert "executor 1  Assignment  6.00 s" in ended.out
+    assert "executor 1  Assignment  at 5.0 s  6.00 s" in ended.out
     shown = json.loads(terminal.type("runs", "show", FIRST, "--json").out)
     assert shown["usage"] == {"model_calls": 1, "tool_calls": 1, "input_tokens": 900, "output_tokens": 40}
     assert shown["deliveries"][0]["agent"] == "planner"
+
+
+def test_a_run_is_followed_to_its_end_while_another_process_writes_it(terminal: Terminal) -> None:
+    events = told()
+    begun = threading.Event()
+
+    async def write(journal: SqliteJournal) -> None:
+        await journal.append("run", await journal.claim("run"), events[:1], BLOBS)
+        begun.set()
+        for event in events[1:]:
+            await journal.append("run", 1, [event])
+        await journal.close()
+
+    terminal.home.mkdir()
+    writer = threading.Thread(target=lambda: asyncio.run(write(SqliteJournal(terminal.home / "journal.db"))))
+    writer.start()
+    assert begun.wait(30)
+    ended = terminal.type("runs", "events", "run", "--follow", "--json")
+    writer.join()
+    assert ended.code == 0
+    assert [json.loads(line)["seq"] for line in ended.out.splitlines()] == list(range(1, 12))
 
 
 def test_a_failed_run_says_why(terminal: Terminal) -> None:

@@ -6,8 +6,9 @@ from io import StringIO
 
 from rich.console import Console
 
-from repertory.transcript import payloads_of, transcript
+from repertory.transcript import Known, payloads_of, transcript
 from repertory.tree import drawn
+from runtime.budget import Price
 from tests.repertory.story import REQUEST, WORK, told
 
 TYPES = {REQUEST.digest: "Request", WORK.digest: "Assignment"}
@@ -20,6 +21,19 @@ def test_steps_and_deliveries_hang_below_the_delivery_that_caused_them() -> None
     assert (step["kind"], step["seconds"], step["input_tokens"], step["output_tokens"]) == ("model", 2.5, 900, 40)
     assert (child["agent"], child["message"], child["seconds"]) == ("executor 1", "Assignment", 6.0)
     assert child["parts"][0]["attempts"] == 3
+
+
+def test_a_step_tells_what_it_cost_where_the_price_is_known_and_what_was_asked() -> None:
+    known = Known(TYPES, {"s2": "東城 → 3 hotels"}, {"qwen": Price(input=10, output=100)})
+    [root] = transcript(told(), known)
+    model, tool = root.all_steps()
+    assert (model.cost, tool.cost, tool.evidence) == (0.013, None, "東城 → 3 hotels")
+    assert (root.after_s, model.after_s, tool.after_s) == (0.5, 1.0, 6.0)
+    out = StringIO()
+    Console(file=out, width=200).print(drawn([root]))
+    assert "planner  Request  at 0.5 s" in out.getvalue()
+    assert "model qwen  900 → 40 tokens  0.0130  2.50 s" in out.getvalue()
+    assert "2.00 s  東城 → 3 hotels" in out.getvalue()
 
 
 def test_what_has_not_ended_has_no_duration() -> None:

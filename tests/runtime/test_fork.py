@@ -8,10 +8,20 @@ from pathlib import Path
 import pytest
 
 from runtime.blobs import Payload
+from runtime.budget import Budget, Meter
 from runtime.codec import Json
 from runtime.engine import recorded_performance, versions
 from runtime.errors import EffectWithheld, UsageError
-from runtime.events import AnyEvent, DeliveryStarted, MessageSent, RunCompleted, StepCompleted, StepStarted
+from runtime.events import (
+    AnyEvent,
+    DeliveryStarted,
+    MessageSent,
+    RunCompleted,
+    RunForked,
+    StepCompleted,
+    StepOrigin,
+    StepStarted,
+)
 from runtime.export import export_bytes, import_bytes
 from runtime.fork import ForkOrder, Point, at_delivery, at_message, at_result, fork, start
 from runtime.fork_bill import bill
@@ -220,3 +230,19 @@ async def test_a_point_that_is_not_there_is_refused_with_the_nearest(journal: Jo
         2,
         "event 5 is inside of a delivery to chain/default, which began with event 3; the fork begins there",
     )
+
+
+def test_a_budget_counts_only_what_a_fork_performs() -> None:
+    meter = Meter(Budget(tool_calls=2))
+    asked = [
+        StepStarted(step=f"s{n}", delivery="d", kind="tool", name="t", request="r", is_metered=True) for n in "abc"
+    ]
+    meter.apply(asked[0])
+    meter.apply(StepCompleted(step="sa", delivery="d", result=None))
+    meter.apply(RunForked(parent="run", name="n", spec="s", routes="r", edits="e", versions={}))
+    assert meter.used["tool_calls"] == 0
+    origins: tuple[StepOrigin, ...] = ("reused", "live")
+    for started, origin in zip(asked[1:], origins, strict=True):
+        meter.apply(started)
+        meter.apply(StepCompleted(step=started.step, delivery="d", result=None, origin=origin))
+    assert meter.used["tool_calls"] == 1
