@@ -11,6 +11,7 @@ import platform
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal, Protocol
 
@@ -169,9 +170,14 @@ def versions(spec: TeamSpec | None = None) -> dict[str, str]:
 
     With a team's specification, `code` is a digest of the code of today (`runtime/code_digest.py`).
     """
+    code = {"code": code_digest(spec)} if spec is not None else {}
+    return {**_installed(), **code}
+
+
+@cache
+def _installed() -> dict[str, str]:
+    """Found once for the life of the process: reading it takes longer than many steps."""
     found = {"python": platform.python_version()}
-    if spec is not None:
-        found["code"] = code_digest(spec)
     for name in RECORDED_VERSIONS:
         with suppress(PackageNotFoundError):
             found[name] = version(name)

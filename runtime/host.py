@@ -209,9 +209,13 @@ class HostedRun:
         return self._loop.create_task(work, context=self._context.copy())
 
     async def _flush(self) -> None:
-        """Submits what has been proposed, batch after batch, until nothing is left."""
+        """Submits what has been proposed, batch after batch, until nothing is left.
+
+        A step that is done at once goes out in the same batch as its start, and so costs one append, not two.
+        """
         try:
             while self._batch.events:
+                await asyncio.sleep(0)
                 batch, self._batch = self._batch, _Batch()
                 await self._submit(self._run, batch.events, batch.blobs)
         except Exception as error:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import msgspec
 import pytest
 
+from bench.step_agent import performance as idle_performance
 from runtime.blobs import digest
 from runtime.codec import Json, canonical
 from runtime.engine import build, drive
@@ -16,6 +17,7 @@ from runtime.errors import DivergenceError, Undeliverable, UsageError
 from runtime.events import (
     AnyEvent,
     DeliveryStarted,
+    Digest,
     MessageSent,
     RunCompleted,
     RunFailed,
@@ -202,3 +204,21 @@ async def test_a_run_goes_on_when_nobody_can_be_shown_it() -> None:
     journal = MemoryJournal()
     await LocalEngine(journal).perform(dataclasses.replace(performance("run", "echo"), on_event=show))
     assert isinstance((await journal.events("run"))[-1], RunCompleted)
+
+
+async def test_a_step_that_is_done_at_once_costs_one_append() -> None:
+    class Counting(MemoryJournal):
+        appends = 0
+
+        async def append(
+            self, run: str, epoch: int, events: Sequence[AnyEvent], blobs: Mapping[Digest, bytes] = {}
+        ) -> None:
+            self.appends += 1
+            await super().append(run, epoch, events, blobs)
+
+    async def appends(count: int) -> int:
+        journal = Counting()
+        await LocalEngine(journal).perform(idle_performance("run", count))
+        return journal.appends
+
+    assert await appends(60) - await appends(10) == 50

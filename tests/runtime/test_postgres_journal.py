@@ -9,11 +9,11 @@ import psycopg
 import pytest
 
 from runtime.errors import CorruptEvent, JournalError, JournalUnavailable, StaleEpoch, UsageError
-from runtime.events import AnyEvent
+from runtime.events import AnyEvent, DeliveryStarted
 from runtime.journal_address import JournalAddress, journal_address, open_journal
 from runtime.sql_journal import SqlJournal
 from tests.postgres_server import PostgresServer
-from tests.runtime.journal_samples import blobs, deliveries, delivery, started
+from tests.runtime.journal_samples import CRITIC, blobs, deliveries, delivery, started
 
 pytestmark = pytest.mark.postgres
 
@@ -101,22 +101,22 @@ async def test_a_claim_elsewhere_refuses_the_owner_before_it(address: JournalAdd
 
 async def test_owners_that_fight_leave_one_sequence(address: JournalAddress) -> None:
     journals = [open_journal(address) for _ in range(3)]
+    await journals[0].append("r", await journals[0].claim("r"), [started()])
     acknowledged: list[tuple[int, str]] = []
 
     async def fight(one: SqlJournal, name: str) -> None:
         while len(acknowledged) < 60:
             epoch = await one.claim("r")
             seq = len(await one.events("r")) + 1
+            event = DeliveryStarted(seq=seq, delivery=name, message="m", agent=CRITIC)
             try:
-                await one.append(
-                    "r", epoch, [delivery(seq).__class__(seq=seq, delivery=name, message="m", agent=delivery(2).agent)]
-                )
+                await one.append("r", epoch, [event])
             except StaleEpoch:
                 continue
             acknowledged.append((seq, name))
 
     await asyncio.gather(*(fight(one, f"d{number}") for number, one in enumerate(journals)))
-    events = await journals[0].events("r")
+    events = (await journals[0].events("r"))[1:]
     assert [(event.seq, getattr(event, "delivery", "")) for event in events] == sorted(acknowledged)
     await asyncio.gather(*(one.close() for one in journals))
 
