@@ -79,7 +79,7 @@ def read_reply(asked: StepAsked, text: str | None, by: str) -> Decision | None:
         return Decision("done", by, result=(text or "").strip())
     words: dict[str, Verdict] = {"y": "approve", "yes": "approve", "n": "deny", "no": "deny"}
     verdict = words.get(word.lower(), word.lower()) if asked.why == "approval" else word.lower()
-    allowed = {name: name for name in VERDICTS[asked.why]}
+    allowed: dict[str, Verdict] = {name: name for name in VERDICTS[asked.why]}
     return Decision(allowed[verdict], by, note) if verdict in allowed else None
 
 
