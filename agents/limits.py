@@ -16,10 +16,10 @@ class Limits:
     """How often a criticised plan is repaired, and how often subtasks are planned again."""
     subtasks: int = 6
     """How many subtasks a plan may have."""
-    model_calls: int = 80
-    """How many calls of the model may be made."""
-    tool_calls: int = 300
-    """How many calls of tools may be made."""
+    model_calls: int | None = None
+    """How many calls of the model may be made; None: the run's budget alone counts (`runtime/budget.py`)."""
+    tool_calls: int | None = None
+    """How many calls of tools may be made; None as above."""
     repair_turns: int = 2
     """How often an answer that does not validate may be corrected."""
     questions: int = 6
@@ -49,6 +49,6 @@ class Purse:
         _within("tool calls", self.spent.tool_calls, self._limits.tool_calls)
 
 
-def _within(what: str, found: int, limit: int) -> None:
-    if found >= limit:
+def _within(what: str, found: int, limit: int | None) -> None:
+    if limit is not None and found >= limit:
         raise BudgetExceeded(f"{found} {what} were made and the limit is {limit}: raise the limit in the scenario")

@@ -15,6 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from repertory.commands import (
+    decide,
     diff,
     fork,
     init,
@@ -41,6 +42,10 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("resume")(resume.resume)
+app.command("approve")(decide.approve)
+app.command("deny")(decide.deny)
+app.command("answer")(decide.answer)
+app.command("abort")(decide.abort)
 app.command("fork")(fork.fork)
 app.command("rerun")(fork.rerun)
 app.command("replay")(replay.replay)

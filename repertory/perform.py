@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from agents.messages import Request
 from memory.ingest import ingest
 from repertory import results
+from repertory.asked import asked_as_json, lines, undo_report, who
 from repertory.check import check_scenario
 from repertory.deployment import served
 from repertory.evidence import evidence_of, step_ids
+from repertory.limits import WALL
 from repertory.live import watching
 from repertory.model_choice import Choice, choose_model
 from repertory.output import as_json, print_json, say
@@ -25,10 +27,11 @@ from repertory.traces import both, traced
 from runtime import clock
 from runtime.codec import Json
 from runtime.engine import Engine, Performance, recorded_performance
-from runtime.errors import BudgetExceeded, RunError, UsageError
+from runtime.errors import BudgetExceeded, RunAborted, RunError, UsageError, WaitingForPerson
 from runtime.events import AgentName
 from runtime.journal import Journal
 from runtime.letters import Letters
+from runtime.people import raise_limits
 from scenarios.build import TeamConfig, knowledge_name, open_memory
 from scenarios.kept_data import KeptData
 from scenarios.load import LoadedScenario
@@ -48,6 +51,8 @@ class Resumption:
     hosts: int = 3
     """How many Ray actors host the agents."""
     json: bool = False
+    limits: Mapping[str, float] = field(default_factory=dict[str, float])
+    """New limits for a run that is gone on with, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +109,8 @@ async def resume(name: str, order: Resumption, settings: Settings) -> int:
         recorded = await recorded_performance(journal, found.run)
         config = TeamConfig.model_validate(recorded.spec.config, strict=False)
         stage, secrets = stage_of(config, order, settings)
+        if recordable := {limit: value for limit, value in order.limits.items() if limit != WALL}:
+            await raise_limits(journal, found.run, recordable)
         return await play(stage, replace(recorded, secrets=secrets), settings, journal)
 
 
@@ -147,7 +154,8 @@ async def learn_knowledge(scenario: Scenario, settings: Settings) -> None:
 
 async def _result(stage: Stage, performance: Performance, settings: Settings, journal: Journal) -> Json:
     """Performs the run under its limit of time."""
-    limit_s, run = stage.scenario.limits.wall_s, performance.run
+    run = performance.run
+    limit_s = stage.order.limits.get(WALL, stage.scenario.limits.wall_s)
     try:
         with watching(stage.order.json) as watcher:
             async with traced(run, performance.spec.config, journal) as trace, asyncio.timeout(limit_s):
@@ -156,15 +164,44 @@ async def _result(stage: Stage, performance: Performance, settings: Settings, jo
                     ask=watcher.ask,
                     on_event=both(watcher.on_event, trace),
                     on_pause=watcher.on_pause,
+                    by=who(),
                 )
                 return _named(_inner(await _engine(stage.order, settings, journal).perform(watched)), run)
     except TimeoutError:
-        raise BudgetExceeded(f"run {run}: took {limit_s:g} s, which is limits.wall_s; raise it to go on") from None
+        raise BudgetExceeded(
+            f"run {run}: took {limit_s:g} s, which is limits.wall_s; `repertory resume {run[:8]}` goes on for as long "
+            f"again, `--set limits.wall_s={2 * limit_s:g}` for longer"
+        ) from None
     except RunError as error:
-        if stage.order.json:
-            print_json({"run": run, "status": "failed", "error": str(error)})
-        say(f"run {run} failed; `repertory runs show {run[:8]}` tells how far it came")
+        await _tell(stage, journal, run, error)
         raise
+
+
+async def _tell(stage: Stage, journal: Journal, run: str, error: RunError) -> None:
+    """Shows how a run stands that came to no result; keeps it where a person or an undo is part of it."""
+    events = await journal.events(run)
+    asked, undone = asked_as_json(run, events), undo_report(events)
+    status = _STATUS.get(type(error), "failed")
+    result = {"run": run, "status": status, "error": str(error), "asked": asked, "undone": undone}
+    shown = {name: value for name, value in result.items() if value != []}
+    if asked or undone:
+        results.write_all(stage.order.out or Path("out"), {"result.json": as_json(shown)})
+    if stage.order.json:
+        print_json(shown)
+    for line in lines(run, events):
+        say(line)
+    if status == "interrupted":
+        say(f"`repertory resume {run[:8]} --set limits.NAME=VALUE` goes on with a higher limit")
+    elif status != "waiting":
+        say(f"run {run} {status}; `repertory runs show {run[:8]}` tells how far it came")
+
+
+_STATUS: Mapping[type[RunError], str] = {
+    WaitingForPerson: "waiting",
+    BudgetExceeded: "interrupted",
+    RunAborted: "aborted",
+}
+"""What `result.json` says of runs that came to no result."""
 
 
 def _inner(answer: Json) -> Json:

@@ -7,7 +7,7 @@ growth.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 from autogen_core import CancellationToken
@@ -26,6 +26,7 @@ from autogen_core.tools import Tool, ToolSchema
 from pydantic import BaseModel
 
 from runtime import steps
+from runtime.budget import estimated_tokens
 from runtime.codec import Json, canonical
 from runtime.events import EffectClass
 from runtime.prompt_chain import chain
@@ -40,9 +41,11 @@ class JournaledModel(ChatCompletionClient):
 
     component_type = "model"
 
-    def __init__(self, inner: ChatCompletionClient, name: str) -> None:
+    def __init__(self, inner: ChatCompletionClient, name: str, *, is_metered: bool = False) -> None:
+        """With `is_metered`, a call happens when the run's budget has let it through."""
         self._inner = inner
         self._name = name
+        self._is_metered = is_metered
 
     async def create(
         self,
@@ -118,7 +121,17 @@ class JournaledModel(ChatCompletionClient):
             "json_output": cast(Json, schema),
             "arguments": cast(Json, dict(extra_create_args)),
         }
-        return StepCall("model", self._name, canonical(request), perform, "read", links)
+        size = sum(map(len, links.values())) + len(canonical(request["tools"]))
+        return StepCall(
+            "model",
+            self._name,
+            canonical(request),
+            perform,
+            "read",
+            links,
+            is_metered=self._is_metered,
+            tokens=estimated_tokens(size),
+        )
 
     async def close(self) -> None:
         """Closes the client."""
@@ -154,9 +167,23 @@ class JournaledModel(ChatCompletionClient):
 class JournaledTool(Tool):
     """A tool whose every call is a step of kind "tool"; a JSON object that it returns names the step as `evidence`."""
 
-    def __init__(self, inner: Tool, effect: EffectClass) -> None:
+    def __init__(
+        self,
+        inner: Tool,
+        effect: EffectClass,
+        *,
+        is_metered: bool = False,
+        approval: Callable[[Mapping[str, Json]], str] | None = None,
+        undo: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
+        """With `is_metered`, a call happens when the run's budget has let it through. `approval` says what a person is
+        asked before a call with these arguments, empty for nothing; `undo` undoes a compensable call by its step's id.
+        """
         self._inner = inner
         self._effect: EffectClass = effect
+        self._is_metered = is_metered
+        self._approval = approval
+        self._undo = undo
 
     @property
     def name(self) -> str:
@@ -192,7 +219,11 @@ class JournaledTool(Tool):
     async def run_json(
         self, args: Mapping[str, Any], cancellation_token: CancellationToken, call_id: str | None = None
     ) -> Any:
-        """Calls the tool, with the step's id as `call_id`: the key of an idempotent effect."""
+        """Calls the tool, with the step's id as `call_id`: the key of an idempotent effect.
+
+        Raises:
+            StepFailed: with code "denied", when a person has denied the call.
+        """
 
         async def call(step: str) -> StepResult:
             value = _plain(await self._inner.run_json(args, CancellationToken(), step))
@@ -200,7 +231,18 @@ class JournaledTool(Tool):
             return StepResult(value, attempts=attempts if isinstance(attempts, int) else 1)
 
         request = canonical({"tool": self.name, "arguments": cast(Json, dict(args))})
-        recorded = await steps.perform(StepCall("tool", self.name, request, call, self._effect))
+        recorded = await steps.perform(
+            StepCall(
+                "tool",
+                self.name,
+                request,
+                call,
+                self._effect,
+                approval="" if self._approval is None else self._approval(args),
+                undo=self._undo,
+                is_metered=self._is_metered,
+            )
+        )
         return {**recorded.value, EVIDENCE: recorded.step} if isinstance(recorded.value, Mapping) else recorded.value
 
     async def save_state_json(self) -> Mapping[str, Any]:

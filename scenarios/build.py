@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
@@ -37,20 +37,23 @@ from runtime import steps
 from runtime.autogen import Factory, TeamBuilder
 from runtime.blobs import digest
 from runtime.board import JournaledBoard
+from runtime.budget import Budget, Price
 from runtime.codec import Json, canonical
 from runtime.errors import UsageError
-from runtime.events import EffectClass
 from runtime.journaled import JournaledMemory, JournaledModel, JournaledTool
 from runtime.routing import AgentPolicy, Placement
-from runtime.steps import StepCall, StepResult
+from runtime.sequencer import UNDO
+from runtime.steps import NeedsPerson, StepCall, StepResult
 from runtime.team import Ask, Resources, Team, TeamSpec
 from scenarios import scenario as schema
 from scenarios.kept_data import KeptData
 from scenarios.outside import Outside
 from scenarios.python_reference import find_python
 from scenarios.scenario import AGENT_KINDS, Scenario
+from scenarios.undoing import UndoCall, Undoer, undo_calls
 from serving.absent import AbsentModel
 from serving.source import ModelSource, open_model
+from tools.approval import Approval, Bound
 from tools.execute import Surroundings
 from tools.faults import FaultRule, Faults
 from tools.listed import ListedTool
@@ -163,8 +166,15 @@ def _tool(entry: schema.Tool, family: Mapping[str, Tool], folder: Path) -> Singl
 
 def _changed(tool: SingleTool, entry: schema.Tool, listed: Set[str]) -> SingleTool:
     """The tool with the scenario's settings in place of its own; it falls back only on tools of the scenario."""
-    said: dict[str, object] = {"name": entry.name, "timeout_s": entry.timeout_s, "effect": entry.effect}
+    said: dict[str, object] = {
+        "name": entry.name,
+        "timeout_s": entry.timeout_s,
+        "effect": entry.effect,
+        "undo": entry.undo,
+    }
     changes = {name: value for name, value in said.items() if value is not None}
+    if entry.approval is not None:
+        changes["approval"] = _approval(entry.approval)
     if entry.retries is not None:
         changes["retry"] = RetryPolicy(entry.retries)
     own = tool.spec.fallback
@@ -173,6 +183,13 @@ def _changed(tool: SingleTool, entry: schema.Tool, listed: Set[str]) -> SingleTo
     elif own is not None and own.tool not in listed:
         changes["fallback"] = None
     return tool.changed(**changes)
+
+
+def _approval(said: str | schema.ApprovalRule) -> Approval | None:
+    if isinstance(said, schema.ApprovalRule):
+        bounds = {name: Bound(each.above, each.below, tuple(each.one_of)) for name, each in said.when.items()}
+        return Approval(bounds)
+    return Approval() if said == "always" else None
 
 
 class _Manner(TypedDict):
@@ -191,7 +208,19 @@ class _Wiring:
         builder = TeamBuilder()
         for name, agent in self.config.scenario.agents.items():
             self._add(builder, name, agent)
-        return builder.team()
+        if any(self._registry.get(name).spec.undo for name in self._registry.names()):
+            local = AgentPolicy(placement=Placement("local"))
+            builder.add(UNDO, Undoer, lambda: Undoer(undo_calls(self._registry, self._undoing)), local)
+        return replace(builder.team(), budget=self._budget())
+
+    def _budget(self) -> Budget:
+        """What the run may use, which is checked where a step starts and not by its agents."""
+        limits, price = self.config.scenario.limits, self.config.scenario.model.price
+        prices = {} if price is None else {self.config.model.name: Price(price.input, price.output)}
+        return Budget(limits.model_calls, limits.tool_calls, limits.tokens, limits.cost, prices)
+
+    def _undoing(self, tool: Tool) -> Tool:
+        return JournaledTool(tool, "idempotent")
 
     def _add(self, builder: TeamBuilder, name: str, agent: schema.Agent) -> None:
         policy = AgentPolicy(placement=_placement(self.config.scenario, agent))
@@ -216,7 +245,9 @@ class _Wiring:
             case "retriever":
                 return Retriever, lambda: Retriever(*self._memories())
             case _:
-                return Person, lambda: Person(_recorded(self.resources.ask))
+                return Person, lambda: Person(
+                    _recorded(self.resources.ask, waits=self.config.scenario.questions == "wait")
+                )
 
     def _own(self, reference: str) -> tuple[type[BaseAgent], Factory]:
         """An agent of the scenario's own: a class, or a function whose return annotation is one."""
@@ -282,8 +313,8 @@ class _Wiring:
         return Limits(
             rounds=limits.rounds,
             subtasks=limits.subtasks,
-            model_calls=limits.model_calls,
-            tool_calls=limits.tool_calls,
+            model_calls=None,
+            tool_calls=None,
             executors=max(1, executors),
         )
 
@@ -295,18 +326,33 @@ class _Wiring:
     def _model(self) -> ChatCompletionClient:
         source = self.config.model
         if self._is_replay:
-            return JournaledModel(AbsentModel(source), source.name)
-        return JournaledModel(open_model(source, self.resources.secrets), source.name)
+            return JournaledModel(AbsentModel(source), source.name, is_metered=True)
+        return JournaledModel(open_model(source, self.resources.secrets), source.name, is_metered=True)
+
+    @cached_property
+    def _registry(self) -> ToolRegistry:
+        scenario = self.config.scenario.model_copy(update={"data": self._data})
+        return registry_of(scenario, self._outside)
 
     def _tools(self) -> Sequence[Tool]:
-        scenario = self.config.scenario.model_copy(update={"data": self._data})
-        registry = registry_of(scenario, self._outside)
         rules = tuple(
             FaultRule(tool=fault.tool, when=dict(fault.when), error=fault.error, times=fault.times)
-            for fault in scenario.faults
+            for fault in self.config.scenario.faults
         )
-        effects: dict[str, EffectClass] = {name: registry.get(name).spec.effect for name in registry.names()}
-        return registry.wrapped(lambda single: JournaledTool(single, effects[single.name]), Surroundings(Faults(rules)))
+        return self._registry.wrapped(self._journaled, Surroundings(Faults(rules)))
+
+    def _journaled(self, tool: Tool) -> Tool:
+        """A single tool whose calls are steps, with its approval, its undo, and counted."""
+        name = tool.name
+        spec = self._registry.get(name).spec
+        approval, undo = spec.approval, undo_calls(self._registry, lambda plain: plain).get(name)
+        return JournaledTool(
+            tool,
+            spec.effect,
+            is_metered=True,
+            approval=None if approval is None else partial(approval.question, name),
+            undo=None if undo is None else partial(_undone, undo),
+        )
 
     @cached_property
     def _outside(self) -> Outside:
@@ -349,12 +395,20 @@ def _household(scenario: Scenario, agent: schema.Agent) -> str:
     return name if is_shared else ""
 
 
-def _recorded(ask: Ask | None) -> Ask:
-    """Asking a person as a step, so that the answer is on record."""
+async def _undone(undo: UndoCall, step: str) -> None:
+    """Undoes a step outside of any handler, under a key of its own, before it is done again."""
+    await undo(step, f"undo-{step}")
+
+
+def _recorded(ask: Ask | None, *, waits: bool) -> Ask:
+    """Asking a person as a step, so that the answer is on record; with `waits`, for as long as nobody is there."""
 
     async def question(text: str) -> str | None:
         async def put(_: str) -> StepResult:
-            return StepResult(await ask(text) if ask is not None else None)
+            answer = await ask(text) if ask is not None else None
+            if answer is None and waits:
+                raise NeedsPerson(text)
+            return StepResult(answer)
 
         recorded = await steps.perform(StepCall("question", "person", canonical({"question": text}), put))
         return cast(str | None, recorded.value)

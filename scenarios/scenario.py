@@ -75,6 +75,15 @@ class Part(BaseModel):
     )
 
 
+class ModelPrice(Part):
+    """What a model costs per million tokens, in the currency of `limits.cost`."""
+
+    input: Annotated[float, Field(ge=0)] = 0.0
+    """Per million tokens of prompts."""
+    output: Annotated[float, Field(ge=0)] = 0.0
+    """Per million tokens of answers."""
+
+
 class Model(Part):
     """Which language model answers, and how."""
 
@@ -93,6 +102,8 @@ class Model(Part):
     """The longest prompt with its answer, in tokens; none takes the catalogue's."""
     timeout_s: Annotated[float, Field(gt=0)] = 300.0
     """How long one answer may take, in seconds."""
+    price: ModelPrice | None = None
+    """What it costs, for `limits.cost`."""
 
 
 class Placement(Part):
@@ -164,6 +175,24 @@ class McpServer(Part):
         return {self.prefix + name.replace(".", "_").replace("/", "_"): name for name in self.tools}
 
 
+class Bound(Part):
+    """When an argument makes a call one that a person must approve."""
+
+    above: float | None = None
+    """Asks when the number is larger, or is no number."""
+    below: float | None = None
+    """Asks when the number is smaller, or is no number."""
+    one_of: list[JsonValue] = []
+    """Asks when the value is among these."""
+
+
+class ApprovalRule(Part):
+    """Which calls a person must approve."""
+
+    when: Annotated[dict[Name, Bound], Field(min_length=1)]
+    """By argument; a call is asked about when any of them says so."""
+
+
 class Tool(Part):
     """One tool that the executors may call; a plain text stands for a name or a `module:function`.
 
@@ -186,6 +215,10 @@ class Tool(Part):
     """How often a transient fault is tried again; none keeps the tool's own."""
     effect: EffectClass | None = None
     """What may be done with a call that started and did not complete; none keeps the tool's own."""
+    approval: Literal["always", "never"] | ApprovalRule | None = None
+    """When a person must approve a call before it happens; none keeps the tool's own."""
+    undo: Name | None = None
+    """The tool that undoes a call of a compensable one, given the id of its step; none keeps the tool's own."""
 
     @model_validator(mode="before")
     @classmethod
@@ -259,11 +292,15 @@ class Limits(Part):
     subtasks: Annotated[int, Field(ge=1, le=32)] = 6
     """How many subtasks a plan may have."""
     model_calls: Annotated[int, Field(ge=1)] = 80
-    """How many calls of the model a run may make."""
+    """How many calls of the model a run may make; `resume --set` raises this and the following ones."""
     tool_calls: Annotated[int, Field(ge=1)] = 300
     """How many calls of tools a run may make."""
+    tokens: Annotated[int, Field(ge=1)] | None = None
+    """How many tokens its prompts and answers may have together."""
+    cost: Annotated[float, Field(gt=0)] | None = None
+    """What its model calls may cost, by `model.price`."""
     wall_s: Annotated[float, Field(gt=0)] = 3600.0
-    """How long a run may take, in seconds."""
+    """How long a run may take, in seconds; counted anew from each `resume`."""
 
 
 def standard_cast() -> dict[str, Agent]:
@@ -312,6 +349,15 @@ class Scenario(Part):
     """Faults to inject, to see the team replan."""
     limits: Limits = Limits()
     """Where the run stops, whatever its agents want."""
+    questions: Literal["fail", "wait"] = "fail"
+    """What a question to the person does when nobody is at the terminal: end the run and say what is missing, or wait
+    for `repertory answer`."""
+
+    @model_validator(mode="after")
+    def _priced(self) -> Scenario:
+        if self.limits.cost is not None and self.model.price is None:
+            raise ValueError("limits.cost is given and model.price is not; say what the model costs")
+        return self
 
 
 def json_schema() -> JsonSchemaValue:

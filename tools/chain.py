@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from autogen_core import CancellationToken
 from autogen_core.tools import BaseTool, Tool, ToolSchema
 from pydantic import BaseModel
 
+from runtime.errors import StepFailed
 from runtime.events import EffectClass
-from tools.outcome import ToolOutcome
+from runtime.journaled import EVIDENCE
+from tools.outcome import ToolError, ToolOutcome
 from tools.spec import Fallback
 from tools.tool import SingleTool, outcome_text
+
+DENIED = "denied"
+"""The code of what a person has denied."""
 
 _FAULTS_OF_TOOLS = ("unavailable", "timeout", "failed")
 
@@ -56,7 +61,13 @@ class ToolChain(BaseTool[BaseModel, ToolOutcome]):
         for single, wrapped in zip(self._singles, self._wraps, strict=True):
             if failures:
                 given = _passed_on(self._singles[len(failures) - 1], single, given)
-            answer: dict[str, Any] = dict(await wrapped.run_json(given, cancellation_token, call_id))
+            try:
+                answer = _as_outcome(await wrapped.run_json(given, cancellation_token, call_id), single.name)
+            except StepFailed as error:
+                if error.code != DENIED:
+                    raise
+                failed = ToolError(code=DENIED, message=str(error))
+                answer = ToolOutcome(status="failed", error=failed, tool=single.name).model_dump(mode="json")
             outcome = ToolOutcome.model_validate(answer)
             if outcome.status == "ok":
                 return answer
@@ -68,6 +79,18 @@ class ToolChain(BaseTool[BaseModel, ToolOutcome]):
     def return_value_as_string(self, value: Any) -> str:
         """What a chat model reads: the value as JSON, or the error with its code."""
         return outcome_text(value)
+
+
+def _as_outcome(answer: Any, tool: str) -> dict[str, Any]:
+    """An outcome as it is; what a person gave in its place as the value of one."""
+    if isinstance(answer, Mapping) and {"status", "tool"} <= set(cast(Mapping[str, Any], answer)):
+        return dict(cast(Mapping[str, Any], answer))
+    evidence: dict[str, Any] = {}
+    if isinstance(answer, Mapping):
+        given = dict(cast(Mapping[str, Any], answer))
+        evidence = {EVIDENCE: given.pop(EVIDENCE)} if EVIDENCE in given else {}
+        answer = given
+    return {**ToolOutcome(status="ok", value=answer, tool=tool).model_dump(mode="json"), **evidence}
 
 
 def _asks_fallback(single: SingleTool, outcome: ToolOutcome) -> bool:

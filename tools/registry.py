@@ -63,13 +63,35 @@ class ToolRegistry:
         return list(self._tools)
 
     def check(self) -> None:
-        """Returns when every fallback exists and no chain of fallbacks comes back to its start.
+        """Returns when every fallback and undoing tool exists and no chain of fallbacks comes back to its start.
 
         Raises:
-            UsageError: names the unknown fallback or the cycle.
+            UsageError: names the unknown tool or the cycle.
         """
-        for name in self._tools:
+        for name, single in self._tools.items():
             self._chain(name)
+            if single.spec.undo is not None:
+                self.undo_parameter(name)
+
+    def undo_parameter(self, name: str) -> str:
+        """The parameter of the undoing tool that takes the id of the step to undo.
+
+        Raises:
+            UsageError: the undoing tool is unknown or takes something else, or the tool is not compensable.
+        """
+        spec = self._tools[name].spec
+        if spec.effect != "compensable":
+            raise UsageError(f"tool {name!r}: undo: found effect {spec.effect!r}, expected compensable")
+        if spec.undo not in self._tools:
+            known = nearest(spec.undo or "", self._tools)
+            raise UsageError(f"tool {name!r}: undo: found {spec.undo!r}, expected {known}; list it among the tools")
+        fields = self._tools[spec.undo].spec.args_type.model_fields
+        required = [field for field, info in fields.items() if info.is_required()]
+        if len(required) != 1 or fields[required[0]].annotation is not str:
+            raise UsageError(
+                f"tool {spec.undo!r} undoes {name!r}: expected one required parameter, a str, for the step"
+            )
+        return required[0]
 
     def wrapped(self, wrap: Wrap = lambda single: single, around: Surroundings | None = None) -> list[Tool]:
         """The tools for agents: each asks its single tool, then its fallbacks, each one through `wrap`.

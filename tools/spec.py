@@ -10,6 +10,7 @@ from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from runtime.errors import UsageError
 from runtime.events import EffectClass
+from tools.approval import Approval
 
 MAX_RETRIES = 3
 
@@ -78,6 +79,11 @@ class ToolSpec:
     """The limit of one attempt."""
     retry: RetryPolicy = RetryPolicy()
     fallback: Fallback | None = None
+    approval: Approval | None = None
+    """When a person must approve a call; None: never."""
+    undo: str | None = None
+    """The tool that undoes a call of a compensable one; its only required parameter takes the id of the step. It must
+    be safe for a step that has not happened, and for one that it has undone already."""
     repairers: Mapping[str, Repairer] = field(default_factory=dict[str, Repairer])
     """By parameter: finds the known value that was meant."""
 

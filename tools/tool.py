@@ -10,7 +10,7 @@ import asyncio
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypedDict, Unpack, overload
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 from autogen_core import CancellationToken
 from autogen_core.tools import BaseTool, Tool, ToolSchema
@@ -18,6 +18,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from runtime.errors import UsageError
 from runtime.events import EffectClass
+from tools.approval import Approval
 from tools.execute import CallContext, Performer, Surroundings, derived_call_id, execute
 from tools.outcome import ToolOutcome
 from tools.signature import CallId, read_signature
@@ -37,6 +38,10 @@ class ToolOptions(TypedDict, total=False):
     timeout_s: float
     retry: RetryPolicy
     fallback: str | Fallback
+    approval: Literal["always"] | Approval
+    """When a person must approve a call."""
+    undo: str
+    """The name of the tool that undoes a call."""
     repairers: Mapping[str, Repairer]
 
 
@@ -134,6 +139,7 @@ def _read(function: Callable[..., object], options: ToolOptions) -> tuple[ToolSp
         raise UsageError(f"tool {name!r}: a tool's name consists of letters, digits and underscores; give name=…")
     signature = read_signature(function, name)
     fallback = options.get("fallback")
+    approval = options.get("approval")
     spec = ToolSpec(
         name=name,
         description=options.get("description") or signature.description,
@@ -144,6 +150,8 @@ def _read(function: Callable[..., object], options: ToolOptions) -> tuple[ToolSp
         timeout_s=options.get("timeout_s", 30.0),
         retry=options.get("retry", RetryPolicy()),
         fallback=Fallback(fallback) if isinstance(fallback, str) else fallback,
+        approval=Approval() if approval == "always" else approval,
+        undo=options.get("undo"),
         repairers=options.get("repairers", {}),
     )
     return spec, _performer(function, signature.injected)

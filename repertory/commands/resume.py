@@ -19,14 +19,18 @@ def resume(
     ] = EngineName.RAY,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where results go; default out/NAME.")] = None,
     hosts: Annotated[int, typer.Option(min=1, max=64, help="How many Ray actors host the agents.")] = 3,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="limits.NAME=VALUE", help="Give the run a new limit.")
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
     """Go on with a run that did not end: no finished step is done again, and nothing irreversible twice."""
     import asyncio
 
+    from repertory.limits import read_limits
     from repertory.perform import Resumption
     from repertory.perform import resume as go_on
     from repertory.settings import read_settings
 
-    order = Resumption(engine=engine.value, out=out, hosts=hosts, json=json)
+    order = Resumption(engine=engine.value, out=out, hosts=hosts, json=json, limits=read_limits(set_ or ()))
     raise typer.Exit(asyncio.run(go_on(run, order, read_settings())))

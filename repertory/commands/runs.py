@@ -51,6 +51,7 @@ def show(run: RunName = "last", json: JsonFlag = False) -> None:
     """Show a run: what it cost, and who did what."""
     import asyncio
 
+    from repertory.asked import lines
     from repertory.progress import progress_of
     from repertory.transcript import transcript
     from runtime.beginning import last_fork
@@ -61,9 +62,10 @@ def show(run: RunName = "last", json: JsonFlag = False) -> None:
     fork = last_fork(events)
     if json:
         forked = None if fork is None else {"parent": fork.parent, **asdict(bill(events))}
-        print_json({**_as_json(summary, progress, tree), "cost": _cost(tree), "fork": forked})
+        print_json({**_as_json(summary, progress, tree, events), "cost": _cost(tree), "fork": forked})
     else:
-        _print_run(summary, progress, tree, [] if fork is None else _fork_lines(fork, events))
+        forked_lines = [] if fork is None else _fork_lines(fork, events)
+        _print_run(summary, progress, tree, [*forked_lines, *map(plain, lines(summary.run, events))])
 
 
 @app.command()
@@ -174,7 +176,7 @@ def _print_runs(runs: list[RunSummary]) -> None:
     print_table([("run", "scenario", "status", "started", "took", "events"), *rows], right=(4, 5))
 
 
-def _print_run(summary: RunSummary, progress: Progress, tree: list[DeliveryEntry], fork: list[str]) -> None:
+def _print_run(summary: RunSummary, progress: Progress, tree: list[DeliveryEntry], more: list[str]) -> None:
     from rich.console import Console
 
     from repertory.records import local_time
@@ -191,12 +193,16 @@ def _print_run(summary: RunSummary, progress: Progress, tree: list[DeliveryEntry
     )
     if (cost := _cost(tree)) is not None:
         print_line(f"cost: {cost:.4f}")
-    for line in fork:
+    for line in more:
         print_line(line)
     Console(soft_wrap=True).print(drawn(tree), highlight=False)
 
 
-def _as_json(summary: RunSummary, progress: Progress, tree: list[DeliveryEntry]) -> dict[str, Any]:
+def _as_json(
+    summary: RunSummary, progress: Progress, tree: list[DeliveryEntry], events: list[AnyEvent]
+) -> dict[str, Any]:
+    from repertory.asked import asked_as_json, undo_report
+
     totals = ("model_calls", "tool_calls", "input_tokens", "output_tokens")
     return {
         "run": summary.run,
@@ -206,6 +212,8 @@ def _as_json(summary: RunSummary, progress: Progress, tree: list[DeliveryEntry])
         "started_at": summary.started_at,
         "elapsed_s": round(progress.elapsed_s, 3),
         "events": summary.events,
+        "asked": asked_as_json(summary.run, events),
+        "undone": undo_report(events),
         "usage": {name: progress.total(name) for name in totals},
         "deliveries": [entry.as_json() for entry in tree],
     }

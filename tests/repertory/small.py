@@ -50,6 +50,10 @@ class Solo(RoutedAgent):
                 pass
         city = str(message.inputs.get("city", "北京"))
         found = await self._tools[0].run_json({"city": city}, CancellationToken())
+        if message.text == "twice":
+            found = await self._tools[0].run_json({"city": city * 2}, CancellationToken())
+        if found["status"] == "failed":
+            raise StepFailed(found["error"]["message"], found["error"]["code"])
         if message.text == "wait":
             await asyncio.Event().wait()
         status = "failed" if message.text == "partly" else "done"

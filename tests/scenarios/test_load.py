@@ -37,8 +37,8 @@ def written(directory: Path, text: str) -> Path:
 def test_a_misspelt_field_is_told_with_its_line_and_what_was_perhaps_meant() -> None:
     [flaw] = flaws_of(HEAD + "limits:\n  rounds: 2\n  model_cals: 3\n")
     assert flaw == (
-        "trip.yaml:6: limits.model_cals: found an unknown field, expected one of model_calls, rounds, subtasks, "
-        "tool_calls, wall_s; did you mean model_calls?"
+        "trip.yaml:6: limits.model_cals: found an unknown field, expected one of cost, model_calls, rounds, "
+        "subtasks, tokens, tool_calls, wall_s; did you mean model_calls?"
     )
 
 
