@@ -28,6 +28,7 @@ from runtime.events import (
     StepStarted,
 )
 from runtime.failures import revive
+from runtime.link_book import LinkBook
 from runtime.parcels import Parcel
 from runtime.steps import Recorded, StepCall, StepResult, current
 from runtime.team import Agent, AgentSpec, Incoming
@@ -68,6 +69,7 @@ class Cell:
 
     def __init__(self, name: AgentName, spec: AgentSpec, host: HostRun) -> None:
         self.name = name
+        self.links = LinkBook()
         self._spec = spec
         self._host = host
         self._loop = AgentLoop(self)  # type: ignore[abstract]  # what is missing raises NotImplementedError, by asyncio

@@ -82,7 +82,7 @@ def decode_event(data: bytes, *, run: str, seq: int, version: int = FORMAT_VERSI
     Raises:
         CorruptEvent: no event of that version, not the one of this `seq`, or of a version newer than this program.
     """
-    if seq == 1 and b'"format":' not in data:
+    if seq == 1 and b'"run_started"' in data and b'"format":' not in data:
         raise CorruptEvent(f"run {run}: its first event states no format; restore the journal from a copy", run, seq)
     try:
         event = _event_decoder.decode(data) if version == FORMAT_VERSION else _upgraded(data, run, seq, version)

@@ -26,12 +26,16 @@ from runtime.events import (
     StepStarted,
     Topic,
 )
+from runtime.link_book import LinkBook
 from runtime.steps import Recorded, StepCall
 from runtime.team import CancelSignal
 
 
 class Outbox(Protocol):
     """Where what an agent's code does is put, in the order in which it does it."""
+
+    links: LinkBook
+    """The links of the agent's prompts."""
 
     def propose(self, event: AnyEvent, blobs: dict[Digest, bytes]) -> None:
         """Proposes an event to the sequencer."""

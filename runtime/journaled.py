@@ -7,13 +7,14 @@ growth.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 from autogen_core import CancellationToken
 from autogen_core.memory import Memory, MemoryContent, MemoryQueryResult, UpdateContextResult
 from autogen_core.model_context import ChatCompletionContext
 from autogen_core.models import (
+    AssistantMessage,
     ChatCompletionClient,
     CreateResult,
     LLMMessage,
@@ -21,6 +22,7 @@ from autogen_core.models import (
     ModelInfo,
     RequestUsage,
     SystemMessage,
+    UserMessage,
 )
 from autogen_core.tools import Tool, ToolSchema
 from pydantic import BaseModel
@@ -28,8 +30,9 @@ from pydantic import BaseModel
 from runtime import steps
 from runtime.budget import estimated_tokens
 from runtime.codec import Json, canonical
+from runtime.delivery import Delivery
 from runtime.events import EffectClass
-from runtime.prompt_chain import chain
+from runtime.link_book import LinkBook
 from runtime.steps import StepCall, StepResult
 
 EVIDENCE = "evidence"
@@ -112,7 +115,7 @@ class JournaledModel(ChatCompletionClient):
         extra_create_args: Mapping[str, Any],
         perform: Any,
     ) -> StepCall:
-        head, links = chain([_plain(message) for message in messages])
+        head, links = _links_of_agent().chain(messages, _key, _plain)
         schema = json_output.model_json_schema() if isinstance(json_output, type) else json_output
         request = {
             "prompt": head,
@@ -305,6 +308,25 @@ class JournaledMemory(Memory):
     async def close(self) -> None:
         """Closes the memory."""
         await self._inner.close()
+
+
+def _links_of_agent() -> LinkBook:
+    """The links that the agent whose delivery runs has made before."""
+    gate = steps.current.get()
+    return gate.outbox.links if isinstance(gate, Delivery) else LinkBook()
+
+
+def _key(message: LLMMessage) -> Hashable | None:
+    """What makes a message of plain text; None for one that holds more."""
+    match message:
+        case SystemMessage(content=content) if type(message) is SystemMessage:
+            return "system", content
+        case UserMessage(content=str() as content, source=source) if type(message) is UserMessage:
+            return "user", content, source
+        case AssistantMessage(content=str() as content, thought=thought) if type(message) is AssistantMessage:
+            return "assistant", content, thought, message.source
+        case _:
+            return None
 
 
 def _plain(value: Any) -> Json:

@@ -85,6 +85,8 @@ class _Run:
     """Whether that driver begins with the past, or is the same as before."""
     broken: Exception | None = None
     fork: Ancestry | None = None
+    stored: set[Digest] = field(default_factory=set[Digest])
+    """The blobs that this owner has appended: a growing prompt names them again and again."""
 
     @property
     def must_feed(self) -> bool:
@@ -304,7 +306,9 @@ class SequencerService:
             return
         run = entry.order.run
         events = [outgoing.event for outgoing in pending.outgoing]
-        await self._journal.append(run, entry.epoch, events, pending.blobs)
+        blobs = {name: data for name, data in pending.blobs.items() if name not in entry.stored}
+        await self._journal.append(run, entry.epoch, events, blobs)
+        entry.stored.update(blobs)
         self._payloads.remember(pending.blobs)
         await self._hand_out(entry, pending.outgoing)
         if isinstance(events[-1], RunCompleted | RunFailed):

@@ -10,6 +10,7 @@ from runtime.blobs import Payload, digest
 from runtime.codec import Json
 from runtime.errors import CorruptEvent
 from runtime.journal import MemoryJournal
+from runtime.link_book import LinkBook
 from runtime.prompt_chain import chain, read_chain, unchain
 
 kinds = st.sampled_from(["UserMessage", "AssistantMessage"])
@@ -67,3 +68,18 @@ async def test_a_blob_that_is_no_link_is_corrupt() -> None:
         unchain(message.digest, {message.digest: message.data}.__getitem__)
     with pytest.raises(CorruptEvent, match="is not in the journal"):
         await read_chain(MemoryJournal(), head)
+
+
+def test_a_link_book_makes_the_same_chain_and_writes_each_message_once() -> None:
+    book, written = LinkBook(), list[str]()
+
+    def plain(message: str) -> Json:
+        written.append(message)
+        return {"text": message}
+
+    for length in (1, 2, 3, 3):
+        words = ["one", "two", "three"][:length]
+        assert book.chain(words, lambda word: word, plain) == chain([{"text": word} for word in words])
+    assert written == ["one", "two", "three"]
+    book.chain(["one"], lambda _: None, plain)
+    assert written[3:] == ["one"], "what has no key is written each time"
