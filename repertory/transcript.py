@@ -16,6 +16,7 @@ from runtime.events import (
     Failure,
     MessagePublished,
     MessageSent,
+    RunForked,
     StepCompleted,
     StepStarted,
 )
@@ -141,6 +142,7 @@ class _Builder:
         self.roots: list[DeliveryEntry] = []
         self._known = known
         self._began_s: float | None = None
+        self._last_s = 0.0
         self._messages: dict[str, tuple[str, str]] = {}
         """By message: the delivery that caused it, and its type."""
         self._deliveries: dict[str, DeliveryEntry] = {}
@@ -148,6 +150,9 @@ class _Builder:
 
     def add(self, event: AnyEvent) -> None:
         self._began_s = event.at if self._began_s is None else self._began_s
+        if isinstance(event, RunForked):
+            self._skip(event.at - self._last_s)
+        self._last_s = event.at
         match event:
             case MessageSent() | MessagePublished():
                 self._messages[event.message] = (event.cause, self._known.types.get(event.payload, "message"))
@@ -187,6 +192,13 @@ class _Builder:
             entry.origin = event.origin
             if event.origin == "live" and (price := self._known.prices.get(entry.name)) is not None:
                 entry.cost = price.of(entry.input_tokens, entry.output_tokens)
+
+    def _skip(self, seconds: float) -> None:
+        """Leaves out the time between a fork's last event of its parent and its first own one."""
+        self._began_s = (self._began_s or 0.0) + seconds
+        for entry in self._deliveries.values():
+            if entry.ended_at is None:
+                entry.started_at += seconds
 
     def _after(self, event: AnyEvent) -> float:
         return max(0.0, event.at - (self._began_s or 0.0))

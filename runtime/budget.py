@@ -54,7 +54,7 @@ class Meter:
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self._open: dict[str, StepStarted] = {}
-        self._used = dict.fromkeys(LIMITS, 0.0)
+        self._used: dict[str, float] = dict.fromkeys(LIMITS, 0.0)
 
     @property
     def used(self) -> dict[str, float]:
@@ -70,7 +70,7 @@ class Meter:
                 if event.kind in ("model", "tool"):
                     self._used[f"{event.kind}_calls"] += 1
             case RunForked():
-                self._used = dict.fromkeys(LIMITS, 0.0)  # what came before was used by another run
+                self._used.update(dict.fromkeys(LIMITS, 0.0))  # what came before was used by another run
             case StepCompleted() if event.origin != "live" and (kept := self._open.pop(event.step, None)) is not None:
                 if kept.kind in ("model", "tool"):
                     self._used[f"{kept.kind}_calls"] -= 1

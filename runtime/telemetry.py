@@ -137,6 +137,7 @@ class Tracer:
 
     def _fork(self, event: RunForked) -> None:
         """What came before is the parent's trace; what is still open of it goes on in this one."""
+        self._open = {delivery: replace(span, start_s=event.at) for delivery, span in self._open.items()}
         attributes: dict[str, Value] = {**_workflow(event.name), "repertory.fork.parent": event.parent}
         root = self._begun("root", f"invoke_workflow {event.name}", event.at, "", attributes)
         self._root = replace(root, link=(trace_id(event.parent), span_id(event.parent, "root")))

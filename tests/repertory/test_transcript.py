@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from io import StringIO
 
+import msgspec
 from rich.console import Console
 
 from repertory.transcript import Known, payloads_of, transcript
 from repertory.tree import drawn
 from runtime.budget import Price
+from runtime.events import RunForked
 from tests.repertory.story import REQUEST, WORK, told
 
 TYPES = {REQUEST.digest: "Request", WORK.digest: "Assignment"}
@@ -34,6 +36,14 @@ def test_a_step_tells_what_it_cost_where_the_price_is_known_and_what_was_asked()
     assert "planner  Request  at 0.5 s" in out.getvalue()
     assert "model qwen  900 → 40 tokens  0.0130  2.50 s" in out.getvalue()
     assert "2.00 s  東城 → 3 hotels" in out.getvalue()
+
+
+def test_the_time_between_a_run_and_its_fork_is_left_out() -> None:
+    first, rest = told()[:6], told()[6:]
+    fork = RunForked(seq=7, at=5104.0, parent="run", name="trip", spec="s", routes="r", edits="e", versions={})
+    later = [msgspec.structs.replace(event, seq=event.seq + 1, at=event.at + 5000) for event in rest]
+    [root] = transcript([*first, fork, *later], TYPES)
+    assert (root.deliveries[0].after_s, root.deliveries[0].seconds) == (5.0, 6.0)
 
 
 def test_what_has_not_ended_has_no_duration() -> None:

@@ -9,9 +9,13 @@ from typing import Any, cast
 
 import pytest
 
+from runtime.blobs import Payload
 from runtime.codec import Json
+from runtime.engine import recorded_performance, versions
 from runtime.errors import Undeliverable
 from runtime.events import StepStarted
+from runtime.fork import ForkOrder, at_result, fork
+from runtime.fork_bill import bill
 from runtime.replay import replay
 from runtime.sql_journal import SqliteJournal
 from tests.runtime.teams import performance
@@ -61,3 +65,25 @@ async def test_a_local_agent_lives_in_the_process_that_drives_the_run(tmp_path: 
 async def test_an_error_on_another_host_fails_the_run_with_its_type(tmp_path: Path) -> None:
     with pytest.raises(Undeliverable, match="nobody"):
         await perform(tmp_path / "journal.db", "lost")
+
+
+async def test_a_fork_on_the_cluster_is_answered_from_its_parent_and_replays(tmp_path: Path) -> None:
+    from runtime.cluster import RayEngine
+
+    path = tmp_path / "journal.db"
+    first = await perform(path, "chain")
+    journal = SqliteJournal(path)
+    events = await journal.events("run")
+    second = next(e for e in events if isinstance(e, StepStarted) and e.name.startswith("second"))
+    content = Payload.of("OTHER")
+    order = ForkOrder(parent="run", point=at_result(events, second.seq), content=content, versions=versions())
+    await fork(journal, "fork", order, events)
+    answer = await RayEngine("auto", path, hosts=2).perform(await recorded_performance(journal, "fork"))
+    assert (first, answer) == (
+        ["FIRST", "SECOND OF FIRST", "THIRD OF SECOND OF FIRST", "LAST"],
+        ["FIRST", "OTHER", "THIRD OF OTHER", "LAST"],
+    )
+    found = bill(await journal.events("fork"))
+    assert (found.shared.tool_calls, found.reused.tool_calls, found.spent.tool_calls) == (1, 2, 1)
+    await replay(journal, "fork")
+    await journal.close()

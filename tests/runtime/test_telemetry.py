@@ -98,6 +98,7 @@ async def test_the_trace_of_a_fork_begins_with_the_fork_and_links_to_its_parent(
     assert root.link == (trace_id("run"), span_id("run", "root"))
     forked = next(event for event in await journal.events("fork") if isinstance(event, RunForked))
     assert root.start_s == forked.at
+    assert all(span.start_s >= forked.at for span in spans)
     await replay(journal, "fork")
 
 
