@@ -33,6 +33,7 @@ from runtime.host_life import attend
 from runtime.journal_address import JournalAddress, journal_address, open_journal
 from runtime.parcels import Parcel
 from runtime.placement import HostInfo
+from runtime.ray_head import HeadLost, watch_head
 from runtime.ray_place import sequencer_options
 from runtime.recollection import Recalled
 from runtime.routing import Routes
@@ -108,26 +109,27 @@ class SequencerActor:
 class AgentHost:
     """A host of agents in an actor of its own."""
 
-    def __init__(self, name: str, sequencer: Any, secrets: Mapping[str, str]) -> None:
+    def __init__(self, name: str) -> None:
         self._name = name
-        self._sequencer = sequencer
-        self._secrets = secrets
 
-    async def attend(self, life: int) -> None:
-        """Takes its parcels, in order, for as long as the process lives; ends it when another one has taken over."""
-        channel = ActorChannel(self._sequencer, self._name, life)
+    async def attend(self, life: int, sequencer: Any, secrets: Mapping[str, str]) -> None:
+        """Takes its parcels, in order, for as long as the process lives; ends it when another one has taken over.
+
+        What it needs comes with the call: a constructor's arguments might be lost when Ray restarts the actor.
+        """
+        channel = ActorChannel(sequencer, self._name, life)
 
         async def part(run: str) -> Part:
             """Builds a run's team here, from what the sequencer says of the run."""
             past = await channel.describe(run)
             config = parse(past.spec)
             assert isinstance(config, Mapping)
-            resources = Resources(run, self._secrets, None, "ray")
+            resources = Resources(run, secrets, None, "ray")
             team = find_builder(past.started.builder)(config, resources)
             return Part(team, fork_part(past.fork, channel.recall))
 
         host = Host(self._name, channel.submit, part)
-        host.keep_out(self._secrets)
+        host.keep_out(secrets)
         try:
             await attend(host, channel)
         except HostReplaced as error:
@@ -159,6 +161,7 @@ class RayEngine:
         connect(self._address)
         crew = self._crew = _Crew(team.routes(), self._journal, self._hosts, performance.secrets)
         guarding = [asyncio.ensure_future(crew.guard(name, self._losses)) for name in crew.hosts]
+        guarding.append(asyncio.ensure_future(watch_head(ray.get_runtime_context().gcs_address)))
         driving = asyncio.ensure_future(drive(performance, crew.channel, team))
         try:
             await asyncio.wait([driving, *guarding], return_when=asyncio.FIRST_COMPLETED)
@@ -166,6 +169,9 @@ class RayEngine:
                 if guard.done() and not driving.done():
                     await guard
             return await driving
+        except HeadLost:
+            crew.is_lost = True
+            raise
         finally:
             self._crew = None
             await _stop(driving, guarding, crew)
@@ -194,15 +200,16 @@ class _Crew:
             ray.remote(SequencerActor).options(**options, **sequencer_options(journal)).remote(journal, infos)
         )
         self.hosts = {
-            info.name: ray.remote(AgentHost)
-            .options(**options, **_demand(info.resources))
-            .remote(info.name, self.sequencer, secrets)
+            info.name: ray.remote(AgentHost).options(**options, **_demand(info.resources)).remote(info.name)
             for info in infos
         }
+        self._secrets = secrets
         self.channel = ActorChannel(self.sequencer, on_silent=self._revive)
         self._lives = itertools.count(1)
         self._last: Loss | None = None
         self._in_a_row = 0
+        self.is_lost = False
+        """Whether they are gone with the head; Ray would wait for it to be told so."""
 
     def _revive(self) -> None:
         """Ends a sequencer that does not answer; Ray restarts it."""
@@ -219,7 +226,7 @@ class _Crew:
         while True:
             life = next(self._lives)
             try:
-                await answer(partial(actor.attend.remote, life))
+                await answer(partial(actor.attend.remote, life, self.sequencer, self._secrets))
             except ActorUnavailable as error:
                 log.warning("host.lost", host=name, life=life, error=str(error))
             loss = await self.channel.leave(name, life)
@@ -245,7 +252,7 @@ class _Crew:
 
     def kill(self) -> None:
         """Ends all actors."""
-        for actor in (self.sequencer, *self.hosts.values()):
+        for actor in () if self.is_lost else (self.sequencer, *self.hosts.values()):
             with suppress(Exception):  # where Ray is gone, so are they
                 ray.kill(actor)
 

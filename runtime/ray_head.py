@@ -1,0 +1,46 @@
+"""Whether the head of a Ray cluster still answers: Ray itself would wait a minute, then end the process."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from runtime import clock
+from runtime.errors import ClusterLost
+
+LOOK_EVERY_S = 1.0
+ANSWER_LIMIT_S = 5.0
+LOST_AFTER_S = 8.0
+"""How long a head must not have answered to count as lost; a busy machine is slow, not lost."""
+
+
+class HeadLost(ClusterLost):
+    """The head of the cluster is gone, and all actors with it."""
+
+
+async def watch_head(address: str) -> None:
+    """Returns never; looks again and again whether something takes connections at the head's address (`host:port`).
+
+    Raises:
+        HeadLost: nothing has done so for a while.
+    """
+    host, _, port = address.rpartition(":")
+    answered_at = clock.monotonic()
+    while True:
+        if await _answers(host.strip("[]"), int(port)):
+            answered_at = clock.monotonic()
+        elif clock.monotonic() - answered_at > LOST_AFTER_S:
+            raise HeadLost(
+                f"the head of the Ray cluster at {address} does not answer any more, and the actors of the run are "
+                "gone with it; `repertory resume` goes on with the run"
+            )
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _answers(host: str, port: int) -> bool:
+    with suppress(OSError, TimeoutError):
+        async with asyncio.timeout(ANSWER_LIMIT_S):
+            _, writer = await asyncio.open_connection(host, port)
+            writer.close()
+            return True
+    return False

@@ -1,0 +1,108 @@
+"""The driver of a run on Ray, or the whole head, is killed: nothing of it is left over, and the run can be resumed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+import runtime
+from runtime.errors import ClusterLost
+from runtime.events import RunCompleted, StepCompleted
+from runtime.ray_local import ensure_ray, stop_ray
+from runtime.replay import replay
+from runtime.sql_journal import SqliteJournal
+from tests.runtime.payments import LOOK_AGAIN_S, Ledger
+
+ROOT = Path(runtime.__file__).parent.parent
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(180)]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home with a Ray head of its own."""
+    folder = tmp_path_factory.mktemp("home")
+    ensure_ray(folder)
+    yield folder
+    stop_ray(folder)
+
+
+async def driver(home: Path, folder: Path, how: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.runtime.drive", str(home), str(folder), how),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+def runs(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+async def gone(processes: list[psutil.Process]) -> None:
+    """Waits until none of them runs any more."""
+    while any(map(runs, processes)):  # noqa: ASYNC110  # nobody tells us
+        await asyncio.sleep(LOOK_AGAIN_S)
+
+
+def head_of(home: Path) -> psutil.Process:
+    return psutil.Process(json.loads((home / "ray" / "head.json").read_text())["pid"])
+
+
+async def resume(home: Path, folder: Path) -> None:
+    """Takes the run up in a new process and checks how it ends."""
+    ledger = Ledger(folder)
+    ledger.open_gate()
+    taking_up = await driver(home, folder, "resume")
+    out, err = await taking_up.communicate()
+    assert taking_up.returncode == 0, err.decode()
+    assert json.loads(out) == ["first!", "held!"]
+    assert ledger.times() == {"first": 1, "held": 2, "held done": 1}
+    assert set(ledger.counts().values()) == {1}, "with their keys, every effect has happened once"
+    journal = SqliteJournal(folder / "journal.db")
+    events = await journal.events("run")
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert isinstance(events[-1], RunCompleted)
+    steps = [event.step for event in events if isinstance(event, StepCompleted)]
+    assert len(steps) == len(set(steps)) == 2
+    await replay(journal, "run")
+    await journal.close()
+
+
+async def test_a_killed_driver_leaves_no_process_and_its_run_is_resumed(home: Path, tmp_path: Path) -> None:
+    driving = await driver(home, tmp_path, "begin")
+    await Ledger(tmp_path).written("held")
+    family = head_of(home).children(recursive=True)
+    actors = [process for process in family if re.match("ray::(SequencerActor|AgentHost)", " ".join(process.cmdline()))]
+    assert len(actors) >= 3, "a sequencer and two hosts"
+    driving.kill()
+    await driving.communicate()
+    await gone(actors)
+    await resume(home, tmp_path)
+
+
+async def test_a_run_is_resumed_after_the_whole_head_was_killed(home: Path, tmp_path: Path) -> None:
+    driving = await driver(home, tmp_path, "begin")
+    await Ledger(tmp_path).written("held")
+    head = head_of(home)
+    family = [head, *head.children(recursive=True)]
+    for process in family:
+        os.kill(process.pid, signal.SIGKILL)
+    _, err = await driving.communicate()
+    assert driving.returncode == ClusterLost.exit_code, err.decode()
+    assert "does not answer any more" in err.decode()
+    assert "repertory resume" in err.decode()
+    await gone(family)
+    await resume(home, tmp_path)
