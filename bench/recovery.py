@@ -1,0 +1,229 @@
+"""How soon a run goes on after `kill -9` of a host, and what a long run and many open runs cost.
+
+    python -m bench.recovery                    all of it, on a Ray of its own on this machine
+    python -m bench.recovery --kills 20         how many hosts are killed
+    python -m bench.recovery --events 10000     how long the long run is
+    python -m bench.recovery --memory 1000      only the memory of so many open idle runs, in this process
+
+From the kill of the host that performs a step to the end of the step that another host has performed again; after each
+such kill, beside it, Ray's own restart of a bare actor, from its kill to its first answer. The same for a run with many
+events behind it. For open idle runs, the memory of a process with the sequencer service and its journal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import psutil
+import ray as untyped_ray
+
+from runtime import ids, steps
+from runtime.actor_channel import ActorUnavailable, answer
+from runtime.blobs import digest
+from runtime.channel import RunOrder
+from runtime.cluster import RayEngine
+from runtime.codec import Json, canonical
+from runtime.engine import Performance
+from runtime.events import AgentName, AnyEvent, MessageSent, RunStarted, StepCompleted
+from runtime.service import SequencerService
+from runtime.sql_journal import SqliteJournal
+from runtime.steps import StepCall, StepResult
+from runtime.team import AgentSpec, Incoming, Resources, Team, TeamSpec
+
+ray: Any = untyped_ray
+
+STEP_S = 0.02
+"""How long a step takes while hosts are killed; it is part of what is measured."""
+LONG_KILLS = 10
+
+
+class Walker:
+    """An agent with one step after another: quick ones first, then slow ones until a file says that it is enough."""
+
+    def __init__(self, folder: Path, quick: int) -> None:
+        self._folder = folder
+        self._quick = quick
+
+    async def receive(self, incoming: Incoming) -> bytes:
+        """Walks; the answer is how many steps it took."""
+        number = 0
+        while not await self._step(number):
+            number += 1
+        return canonical({"type": "json", "data": number})
+
+    async def _step(self, number: int) -> bool:
+        async def perform(_: str) -> StepResult:
+            if number < self._quick:
+                return StepResult(False)
+            (self._folder / "pid").write_text(str(os.getpid()))
+            await asyncio.sleep(STEP_S)
+            return StepResult((self._folder / "enough").exists())
+
+        return bool((await steps.perform(StepCall("tool", "walk", canonical(number), perform))).value)
+
+
+def build(config: Mapping[str, Json], resources: Resources) -> Team:
+    """The team of one walker."""
+
+    async def make(_: AgentName) -> Walker:
+        return Walker(Path(cast(str, config["folder"])), cast(int, config["quick"]))
+
+    return Team({"walker": AgentSpec(make)})
+
+
+class Bare:
+    """An actor that does nothing."""
+
+    async def process_id(self) -> int:
+        """The id of the process that it lives in."""
+        return os.getpid()
+
+
+async def back(actor: Any) -> int:
+    """The process of an actor, as soon as it answers."""
+    while True:
+        try:
+            return int(await answer(actor.process_id.remote))
+        except ActorUnavailable:
+            await asyncio.sleep(0.02)
+
+
+class Course:
+    """One run in which hosts are killed again and again."""
+
+    def __init__(self, folder: Path, quick: int) -> None:
+        self.engine = RayEngine("auto", folder / "journal.db", hosts=2)
+        self._folder = folder
+        self._quick = quick
+        self._completed: asyncio.Queue[StepCompleted] = asyncio.Queue()
+
+    async def kill_often(self, kills: int, bare: Any) -> tuple[list[float], list[float]]:
+        """The seconds from each kill to the next step, and those of the bare actor to its next answer."""
+        config: dict[str, Json] = {"folder": str(self._folder), "quick": self._quick}
+        order = Performance(
+            "run",
+            TeamSpec("walk", "bench.recovery:build", config),
+            AgentName("walker"),
+            canonical({"type": "json", "data": {}}),
+            on_event=self._on_event,
+        )
+        running = asyncio.create_task(self.engine.perform(order))
+        for _ in range(self._quick + 1):
+            await self._completed.get()
+        hosts, bares = [await self._kill_host()], [await kill_bare(bare)]
+        for _ in range(kills):
+            hosts.append(await self._kill_host())
+            bares.append(await kill_bare(bare))
+        (self._folder / "enough").touch()
+        await running
+        return hosts[1:], bares[1:]
+
+    def _on_event(self, event: AnyEvent) -> None:
+        if isinstance(event, StepCompleted):
+            self._completed.put_nowait(event)
+
+    async def _kill_host(self) -> float:
+        while True:
+            try:
+                await self.engine.processes()
+                break
+            except Exception:
+                await asyncio.sleep(0.05)
+        while not self._completed.empty():
+            self._completed.get_nowait()
+        await self._completed.get()
+        killed_at = time.time()
+        os.kill(int((self._folder / "pid").read_text()), signal.SIGKILL)
+        while (await self._completed.get()).started_at < killed_at:
+            pass
+        return time.time() - killed_at
+
+
+async def kill_bare(bare: Any) -> float:
+    """The seconds from the kill of the bare actor to its next answer."""
+    os.kill(await back(bare), signal.SIGKILL)
+    killed_at = time.time()
+    await back(bare)
+    return time.time() - killed_at
+
+
+async def measure(kills: int, events: int) -> None:
+    """Prints the table of the kills."""
+    ray.init(num_cpus=2, include_dashboard=False, namespace="repertory", log_to_driver=False)
+    bare = ray.remote(Bare).options(num_cpus=0, max_restarts=-1).remote()
+    for name, quick, times in (("a short run", 0, kills), (f"{events:,} events", events // 2, min(kills, LONG_KILLS))):
+        with tempfile.TemporaryDirectory() as folder:
+            hosts, bares = await Course(Path(folder), quick).kill_often(times, bare)
+        print(f"{name}, {times} kills: to the next step {words(hosts)}; bare actor {words(bares)}", flush=True)
+    ray.shutdown()
+
+
+def words(seconds: Sequence[float]) -> str:
+    """Median and 95th percentile."""
+    return f"median {statistics.median(seconds):.2f} s, 95 % {statistics.quantiles(seconds, n=20)[-1]:.2f} s"
+
+
+async def memory(runs: int) -> None:
+    """Prints what a process with so many open runs takes, each waiting for one agent that has got its first message."""
+    process = psutil.Process()
+    with tempfile.TemporaryDirectory() as folder:
+        journal = SqliteJournal(Path(folder) / "journal.db")
+        service = SequencerService(journal)
+        before = process.memory_info().rss
+        for number in range(runs):
+            await begin(service, f"run-{number}", Path(folder))
+        taken = process.memory_info().rss - before
+        await journal.close()
+    print(
+        f"{runs} open idle runs: {taken / 2**20:.1f} MiB more than none ({taken / runs / 1024:.1f} KiB each), "
+        f"{(before + taken) / 2**20:.0f} MiB in all"
+    )
+
+
+async def begin(service: SequencerService, run: str, folder: Path) -> None:
+    """Opens a run and sends its first message."""
+    config: dict[str, Json] = {"folder": str(folder), "quick": 0, "run": run}
+    spec, routes = canonical(config), msgspec.json.encode(build(config, Resources(run)).routes())
+    started = RunStarted(
+        name="walk", builder="bench.recovery:build", spec=digest(spec), routes=digest(routes), versions={}
+    )
+    await service.open(RunOrder(run, started, {started.spec: spec, started.routes: routes}, f"driver:{run}"))
+    payload = canonical({"type": "json", "data": run})
+    first = MessageSent(
+        message=ids.message_id(ids.ROOT, 0),
+        sender=None,
+        cause=ids.ROOT,
+        recipient=AgentName("walker"),
+        payload=digest(payload),
+    )
+    await service.submit(run, [first], {first.payload: payload})
+
+
+def main() -> None:
+    """Runs what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--events", type=int, default=10_000)
+    parser.add_argument("--memory", type=int, default=0)
+    arguments = parser.parse_args()
+    if arguments.memory:
+        asyncio.run(memory(arguments.memory))
+        return
+    subprocess.run([sys.executable, "-m", "bench.recovery", "--memory", "1000"], check=True)
+    asyncio.run(measure(arguments.kills, arguments.events))
+
+
+if __name__ == "__main__":
+    main()
