@@ -129,8 +129,13 @@ def _reachable(programs: Path, folder: Path) -> Path:
     """The programs where the server's user may run them: a copy when they lie where it has no entry."""
     if os.getuid() != 0 or all(place.stat().st_mode & 0o005 == 0o005 for place in (programs, *programs.parents)):
         return programs
-    shutil.copytree(programs.parent, folder / "install", symlinks=True)
-    return folder / "install" / "bin"
+    package = programs.parents[1]
+    libraries = package.with_name(f"{package.name}.libs")  # which the wheel's programs find by their own place
+    copy = folder / "install" / package.name / programs.parent.name
+    shutil.copytree(programs.parent, copy, symlinks=True)
+    if libraries.is_dir():
+        shutil.copytree(libraries, folder / "install" / libraries.name, symlinks=True)
+    return copy / programs.name
 
 
 def _nobody() -> pwd.struct_passwd:
