@@ -1,0 +1,156 @@
+"""What a run has done to the world, written down outside of its journal, so that the two can be compared.
+
+A team that is built through here is the team of its specification, but for one thing: each step writes a line into a
+file before it is performed, and one after it. The file knows nothing of the engine, is flushed line by line, and
+outlives every process. Called by the chaos runs (`runtime/chaos.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, cast
+
+import msgspec
+
+from runtime import steps
+from runtime.codec import Json
+from runtime.delivery import Delivery, Outbox
+from runtime.events import AgentName, AnyEvent, Digest, EffectClass, StepKind, StepStarted
+from runtime.steps import Recorded, StepCall, StepResult
+from runtime.team import Agent, AgentFactory, AgentSpec, Incoming, Resources, Team, TeamSpec, find_builder
+
+BUILDER = "runtime.effects:build"
+"""How a journal names this module's `build`."""
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """A line of the ledger: a step is about to be performed, or was."""
+
+    step: str
+    """Its id, which is also the key of an idempotent effect."""
+    kind: StepKind
+    name: str
+    effect: EffectClass
+    phase: Literal["begun", "ended"]
+
+
+class EffectLedger:
+    """A file of effects, one JSON object a line; many processes append to it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, effect: Effect) -> None:
+        """Adds a line, which is on disk on return; nothing after a power cut in this process."""
+        if self.path in _CUT:
+            return
+        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(file, msgspec.json.encode(effect) + b"\n")
+            os.fsync(file)
+        finally:
+            os.close(file)
+
+    def read(self) -> list[Effect]:
+        """All lines so far."""
+        lines = self.path.read_bytes().splitlines() if self.path.exists() else []
+        return [msgspec.json.decode(line, type=Effect) for line in lines]
+
+    def cut(self) -> None:
+        """From now on this process does nothing to the world: what a simulated crash leaves running must not."""
+        _CUT.add(self.path)
+
+    def mend(self) -> None:
+        """Ends the power cut."""
+        _CUT.discard(self.path)
+
+    async def powered(self) -> None:
+        """Returns at once, or, after a power cut, not before it is cancelled."""
+        if self.path in _CUT:
+            await asyncio.Event().wait()
+
+
+_CUT: set[Path] = set()
+"""The ledgers of runs whose process counts as dead."""
+
+
+def watched(spec: TeamSpec, ledger: Path) -> TeamSpec:
+    """The specification of the same team, whose effects are written into a ledger."""
+    config: dict[str, Json] = {"builder": spec.builder, "config": dict(spec.config), "ledger": str(ledger)}
+    return TeamSpec(spec.name, BUILDER, config)
+
+
+def build(config: Mapping[str, Json], resources: Resources) -> Team:
+    """The team of a `watched` specification.
+
+    Raises:
+        UsageError: when the inner one cannot be built.
+    """
+    inner = find_builder(cast(str, config["builder"]))(cast(Mapping[str, Json], config["config"]), resources)
+    ledger = EffectLedger(Path(cast(str, config["ledger"])))
+    return replace(inner, agents={name: _watched(spec, ledger) for name, spec in inner.agents.items()})
+
+
+def _watched(spec: AgentSpec, ledger: EffectLedger) -> AgentSpec:
+    make: AgentFactory = spec.factory
+
+    async def factory(name: AgentName) -> Agent:
+        return _WatchedAgent(await make(name), ledger)
+
+    return replace(spec, factory=factory)
+
+
+@dataclass(frozen=True, slots=True)
+class _WatchedAgent:
+    """An agent whose deliveries go out through a `_WatchedOutbox`."""
+
+    inner: Agent
+    ledger: EffectLedger
+
+    async def receive(self, incoming: Incoming) -> bytes:
+        """See `Agent.receive`."""
+        delivery = steps.current.get()
+        if isinstance(delivery, Delivery):
+            delivery.outbox = _WatchedOutbox(delivery.outbox, self.ledger)
+        return await self.inner.receive(incoming)
+
+
+@dataclass(frozen=True, slots=True)
+class _WatchedOutbox:
+    """An outbox that writes down when a step is performed; answers from the record are not written."""
+
+    inner: Outbox
+    ledger: EffectLedger
+
+    def propose(self, event: AnyEvent, blobs: dict[Digest, bytes]) -> None:
+        """See `Outbox.propose`."""
+        self.inner.propose(event, blobs)
+
+    def standing_step(self, now: StepStarted) -> StepStarted:
+        """See `Outbox.standing_step`."""
+        return self.inner.standing_step(now)
+
+    def expect_response(self, message: str) -> asyncio.Future[bytes]:
+        """See `Outbox.expect_response`."""
+        return self.inner.expect_response(message)
+
+    def expect_step(self, started: StepStarted, call: StepCall) -> asyncio.Future[Recorded]:
+        """See `Outbox.expect_step`."""
+
+        async def perform(key: str) -> StepResult:
+            await self.ledger.powered()
+            self.ledger.write(_line(started, key, "begun"))
+            try:
+                return await call.perform(key)
+            finally:  # an error is an outcome too
+                self.ledger.write(_line(started, key, "ended"))
+
+        return self.inner.expect_step(started, replace(call, perform=perform))
+
+
+def _line(started: StepStarted, key: str, phase: Literal["begun", "ended"]) -> Effect:
+    return Effect(key, started.kind, started.name, started.effect, phase)
