@@ -15,6 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from repertory.commands import (
+    chaos,
     decide,
     diff,
     fork,
@@ -50,6 +51,7 @@ app.command("fork")(fork.fork)
 app.command("rerun")(fork.rerun)
 app.command("replay")(replay.replay)
 app.command("diff")(diff.diff)
+app.command("chaos")(chaos.chaos)
 app.command("validate")(validate.validate)
 app.command("init")(init.init)
 runs.app.command("export")(transfer.export)

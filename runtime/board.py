@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from runtime import steps
 from runtime.blobs import digest
 from runtime.codec import Json, canonical
-from runtime.errors import RunError
+from runtime.errors import RepertoryError, RunError
 from runtime.events import Digest
 from runtime.steps import StepCall, StepResult
 
@@ -45,6 +45,9 @@ class JournaledBoard:
 
     def __init__(self, inner: Board) -> None:
         self._inner = inner
+        self._posted: dict[str, Json] = {}
+        """What agents of this process have posted, also where the record answered them: a board that went away with
+        its process lacks it."""
 
     async def post(self, name: str, value: Json) -> Posted:
         """Writes a value; equal values under one name are the same posting."""
@@ -58,6 +61,7 @@ class JournaledBoard:
         request = canonical({"post": posted.key})
         blobs = {posted.digest: body}
         await steps.perform(StepCall("memory", "blackboard", request, write, "idempotent", blobs))
+        self._posted[posted.key] = value
         return posted
 
     async def fetch(self, posted: Posted) -> Json:
@@ -68,10 +72,20 @@ class JournaledBoard:
         """
 
         async def read(_: str) -> StepResult:
-            found: Json = await self._inner.read(posted.key)
+            found = await self._found(posted)
             if digest(canonical(found)) != posted.digest:
                 raise RunError(f"the blackboard holds other content under {posted.key!r} than was posted there")
             return StepResult(found)
 
         request = canonical({"fetch": posted.key})
         return (await steps.perform(StepCall("retrieval", "blackboard", request, read))).value
+
+    async def _found(self, posted: Posted) -> Json:
+        try:
+            found: Json = await self._inner.read(posted.key)
+        except RepertoryError:
+            if posted.key not in self._posted:
+                raise
+            found = self._posted[posted.key]
+            await self._inner.write(posted.key, found)
+        return found

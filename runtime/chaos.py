@@ -12,6 +12,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
+
+from runtime.blobs import digest
 from runtime.codec import Json
 from runtime.effects import Effect
 from runtime.errors import UsageError
@@ -160,6 +163,14 @@ def comparable(value: Json, keys: Collection[str] = UNCOMPARED) -> Json:
 # The journal
 
 
+def order_of(events: Sequence[AnyEvent]) -> str:
+    """The same for two runs whose agents were told the same things in the same order, whatever the time was."""
+    names = ("message", "delivery", "step")
+    told = [(type(event).__name__, *(getattr(event, name, None) for name in names)) for event in events]
+    results = sorted((step, result or "", failure) for step, (result, failure) in _results(events).items())
+    return digest(msgspec.json.encode((told, results)))
+
+
 def _order_faults(events: Sequence[AnyEvent]) -> Iterable[str]:
     """One order: no gap, and nothing twice."""
     seqs = [event.seq for event in events]
@@ -223,7 +234,9 @@ def _duplicated(undisturbed: Account, disturbed: Account, crash: Crash) -> Itera
     begun = [line for line in disturbed.effects if line.phase == "begun"]
     expected = {line.step for line in undisturbed.effects}
     again = {line.step for line in disturbed.effects[crash.effects :] if line.phase == "begun"}
-    for line, times in Counter(begun).items():
+    undone = Counter(line.step for line in disturbed.effects if line.phase == "undone")
+    for line, begins in Counter(begun).items():
+        times = begins - undone[line.step]
         if line.step in finished and line.step in again:
             yield f"{line.name} ({line.effect}) was finished and is done again"
         elif times > 1 and line.effect in UNREPEATABLE:

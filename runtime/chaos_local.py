@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runtime import clock
-from runtime.chaos import Account, Crash, Point, Trial, Verdict, compare
+from runtime.chaos import Account, Crash, Point, Trial, Verdict, compare, order_of
 from runtime.codec import Json, parse
 from runtime.effects import EffectLedger, watched
 from runtime.engine import Engine, Performance, recorded_performance
-from runtime.errors import DivergenceError, JournalError, RepertoryError, UncertainEffect
+from runtime.errors import DivergenceError, JournalError, RepertoryError, WaitingForPerson
 from runtime.events import AnyEvent, Digest, MessageSent, RunCompleted, RunFailed
 from runtime.ids import ROOT
 from runtime.journal import Journal, MemoryJournal
@@ -26,6 +26,15 @@ from runtime.run_summary import RunSummary
 
 Books = Callable[[Path], Mapping[str, int]]
 """What the world's own books in a run's directory say: how often each thing has happened."""
+
+
+QUIET_S = 0.05
+"""After how long without news a run in this process is left to the person it waits for."""
+
+
+async def consent(question: str) -> str | None:
+    """The person of a chaos run: approves what is asked for, and leaves open what only somebody who looks can know."""
+    return "yes" if "[y / n" in question else None
 
 
 class PowerCut(JournalError):
@@ -104,6 +113,8 @@ class LocalChaos:
     books: Books = lambda _: {}
     journal: Callable[[], Journal] = MemoryJournal
     engine: Callable[[Journal], Engine] = LocalEngine
+    replayed: set[str] = field(default_factory=set[str])
+    """The orders of events that are known to replay."""
 
     async def undisturbed(self) -> tuple[Account, list[Point]]:
         """Performs the run to its end; returns what it leaves behind, and all points at which it may be killed."""
@@ -128,20 +139,26 @@ class LocalChaos:
             if account.run != scene.order.run:
                 crash = Crash(effects=crash.effects)
             recovery_s = (recovering.grown_at or clock.monotonic()) - began
-            waits = account.failure.startswith(UncertainEffect.__name__)
+            waits = account.failure.startswith(WaitingForPerson.__name__)
             findings = compare(undisturbed, account, crash, has_ended=not waits)
-            findings = replace(findings, differences=(*findings.differences, *await _replayed(kept, account)))
+            findings = replace(findings, differences=(*findings.differences, *await self._strayed(kept, account)))
             verdict: Verdict = "failed" if findings.faults else "waits" if waits else "survived"
             return Trial(point, verdict, findings, recovery_s)
 
+    async def _strayed(self, journal: Journal, account: Account) -> list[str]:
+        """Whether the agents' code does what the journal says, in its order: two halves must have become one run.
 
-async def _replayed(journal: Journal, account: Account) -> list[str]:
-    """That the agents' code does what the journal says, in its order: two halves have become one run."""
-    try:
-        await replay(journal, account.run)
-    except DivergenceError as error:
-        return [f"its journal cannot be replayed: {error}"]
-    return []
+        An order that is known to replay is not tried again.
+        """
+        order = order_of(account.events)
+        if order in self.replayed:
+            return []
+        try:
+            await replay(journal, account.run)
+        except DivergenceError as error:
+            return [f"its journal cannot be replayed: {error}"]
+        self.replayed.add(order)
+        return []
 
 
 class _Scene:
@@ -155,7 +172,8 @@ class _Scene:
     def __enter__(self) -> _Scene:
         (self._folder / "world").mkdir(parents=True)
         plain = self._chaos.performance(self._folder / "world")
-        self.order = replace(plain, spec=watched(plain.spec, self.ledger.path))
+        spec = watched(plain.spec, self.ledger.path, is_durable=False)  # nothing really dies here
+        self.order = replace(plain, spec=spec, ask=consent, by="chaos", quiet_s=QUIET_S)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -183,7 +201,8 @@ class _Scene:
         if not any(isinstance(event, MessageSent) and event.cause == ROOT for event in events):
             return await self.perform(journal, replace(self.order, run=f"{self.order.run}-again"))
         recorded = await recorded_performance(journal, self.order.run)
-        return await self.perform(journal, replace(recorded, secrets=self.order.secrets, ask=self.order.ask))
+        resumed = replace(self.order, spec=recorded.spec, payload=recorded.payload, is_resumed=True)
+        return await self.perform(journal, resumed)
 
     async def _ended(self, journal: Journal, events: Sequence[AnyEvent]) -> Account:
         last = events[-1]

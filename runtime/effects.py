@@ -27,31 +27,39 @@ BUILDER = "runtime.effects:build"
 """How a journal names this module's `build`."""
 
 
+Phase = Literal["begun", "ended", "undone"]
+
+
 class Effect(msgspec.Struct, frozen=True):
-    """A line of the ledger: a step is about to be performed, or was."""
+    """A line of the ledger: a step is about to be performed, was, or was undone."""
 
     step: str
     """Its id, which is also the key of an idempotent effect."""
     kind: StepKind
     name: str
     effect: EffectClass
-    phase: Literal["begun", "ended"]
+    phase: Phase
 
 
 class EffectLedger:
-    """A file of effects, one JSON object a line; many processes append to it."""
+    """A file of effects, one JSON object a line; many processes append to it.
 
-    def __init__(self, path: Path) -> None:
+    It survives the death of a process in any case, and that of the machine where it `is_durable`.
+    """
+
+    def __init__(self, path: Path, *, is_durable: bool = True) -> None:
         self.path = path
+        self._is_durable = is_durable
 
     def write(self, effect: Effect) -> None:
-        """Adds a line, which is on disk on return; nothing after a power cut in this process."""
+        """Adds a line; nothing after a power cut in this process."""
         if self.path in _CUT:
             return
         file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             os.write(file, msgspec.json.encode(effect) + b"\n")
-            os.fsync(file)
+            if self._is_durable:
+                os.fsync(file)
         finally:
             os.close(file)
 
@@ -78,9 +86,10 @@ _CUT: set[Path] = set()
 """The ledgers of runs whose process counts as dead."""
 
 
-def watched(spec: TeamSpec, ledger: Path) -> TeamSpec:
+def watched(spec: TeamSpec, ledger: Path, *, is_durable: bool = True) -> TeamSpec:
     """The specification of the same team, whose effects are written into a ledger."""
-    config: dict[str, Json] = {"builder": spec.builder, "config": dict(spec.config), "ledger": str(ledger)}
+    kept: dict[str, Json] = {"path": str(ledger), "is_durable": is_durable}
+    config: dict[str, Json] = {"builder": spec.builder, "config": dict(spec.config), "ledger": kept}
     return TeamSpec(spec.name, BUILDER, config)
 
 
@@ -91,7 +100,8 @@ def build(config: Mapping[str, Json], resources: Resources) -> Team:
         UsageError: when the inner one cannot be built.
     """
     inner = find_builder(cast(str, config["builder"]))(cast(Mapping[str, Json], config["config"]), resources)
-    ledger = EffectLedger(Path(cast(str, config["ledger"])))
+    kept = cast(Mapping[str, Json], config["ledger"])
+    ledger = EffectLedger(Path(cast(str, kept["path"])), is_durable=bool(kept["is_durable"]))
     return replace(inner, agents={name: _watched(spec, ledger) for name, spec in inner.agents.items()})
 
 
@@ -149,8 +159,15 @@ class _WatchedOutbox:
             finally:  # an error is an outcome too
                 self.ledger.write(_line(started, key, "ended"))
 
-        return self.inner.expect_step(started, replace(call, perform=perform))
+        async def undo(key: str) -> None:
+            await self.ledger.powered()
+            if call.undo is not None:
+                await call.undo(key)
+            self.ledger.write(_line(started, key, "undone"))
+
+        undoing = None if call.undo is None else undo
+        return self.inner.expect_step(started, replace(call, perform=perform, undo=undoing))
 
 
-def _line(started: StepStarted, key: str, phase: Literal["begun", "ended"]) -> Effect:
+def _line(started: StepStarted, key: str, phase: Phase) -> Effect:
     return Effect(key, started.kind, started.name, started.effect, phase)

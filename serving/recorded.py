@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -92,11 +93,11 @@ class RecordedModel(CannedModel):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._path = path
-        self._recorded = dict(read_lines(path, RecordedCall))
+        self._recorded = _recorded_calls(path, path.stat().st_mtime_ns if path.is_file() else 0)
         self._calls: defaultdict[str, list[RecordedCall]] = defaultdict(list)
         self._asked: Counter[str] = Counter()
-        for number, call in self._recorded.items():
-            self._calls[_checked_digest(call, f"{path}, line {number}")].append(call)
+        for call, key in self._recorded.values():
+            self._calls[key].append(call)
 
     def answer(self, request: Request) -> CreateResult:
         """The recorded answer to this request.
@@ -115,12 +116,23 @@ class RecordedModel(CannedModel):
 
     def _complaint(self, messages: Sequence[Json], arguments: Arguments) -> str:
         recorded = {
-            number: (cast(Sequence[Json], call.prompt), call.arguments) for number, call in self._recorded.items()
+            number: (cast(Sequence[Json], call.prompt), call.arguments) for number, (call, _) in self._recorded.items()
         }
         return (
             f"{self._path}: no recorded answer to this request; {difference((messages, arguments), recorded)}; "
             "run the same task with the same scenario, prompts and data as when it was recorded, or record it again"
         )
+
+
+@lru_cache(maxsize=8)
+def _recorded_calls(path: Path, _changed_at: int) -> Mapping[int, tuple[RecordedCall, str]]:
+    """The calls of a file with their digests, by line number; read once in each process, since each agent has a client.
+
+    Raises:
+        UsageError: the file cannot be read, or a line is no recorded call.
+    """
+    calls = read_lines(path, RecordedCall)
+    return {number: (call, _checked_digest(call, f"{path}, line {number}")) for number, call in calls}
 
 
 def record_line(messages: Sequence[Json], arguments: Arguments, answer: Json, usage: Mapping[str, int]) -> str:

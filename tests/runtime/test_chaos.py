@@ -21,7 +21,8 @@ from runtime.errors import StaleEpoch, UsageError
 from runtime.events import AgentName, AnyEvent, DeliveryCompleted, Digest, EffectClass, StepCompleted
 from runtime.journal import Journal, MemoryJournal
 from runtime.local import LocalEngine
-from runtime.service import Past, SequencerService
+from runtime.parcels import Parcel
+from runtime.service import SequencerService
 from runtime.steps import StepCall, StepResult
 from runtime.team import AgentSpec, Resources, Team, TeamSpec
 from tests.runtime.teams import Scripted, performance
@@ -152,8 +153,9 @@ async def test_a_journal_that_loses_what_it_acknowledged_is_noticed(tmp_path: Pa
 class ForgetfulService(SequencerService):
     """Does not tell hosts which steps are on record."""
 
-    async def resume(self, run: str, driver: str) -> Past:
-        return msgspec.structs.replace(await super().resume(run, driver), completed=frozenset())
+    async def pull(self, host: str, after: int, life: int = 0) -> tuple[int, list[Parcel]]:
+        told, parcels = await super().pull(host, after, life)
+        return told, [msgspec.structs.replace(parcel, completed=()) for parcel in parcels]
 
 
 class ForgetfulEngine:

@@ -1,0 +1,179 @@
+"""Proves on a person's own scenario that a crash loses nothing and repeats nothing: `repertory chaos`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from repertory.check import check_scenario
+from repertory.model_choice import FILE_KINDS, choose_model
+from repertory.output import print_json, print_table, say
+from repertory.perform import first_message, first_recipient, learn_knowledge
+from repertory.settings import Settings
+from runtime import clock
+from runtime.chaos import Account, Point, Trial
+from runtime.chaos_local import LocalChaos
+from runtime.engine import Performance
+from runtime.errors import RunError, UsageError
+from scenarios.build import TeamConfig
+from scenarios.load import LoadedScenario
+from scenarios.outside import tool_secrets
+
+RAY_SAMPLE = 20
+"""How many points are tried on Ray when nobody says how many."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChaosOrder:
+    """What a person asked for."""
+
+    loaded: LoadedScenario
+    engine: str
+    sample: int | None
+    """How many points, chosen at random; None for all of them."""
+    seed: int
+    point: Point | None
+    """The only point to try."""
+    hosts: int
+    json: bool
+    command: Sequence[str]
+    """The command line without `--point`, `--sample` and `--seed`: how to try one point again."""
+
+
+class Chaos(Protocol):
+    """Kills and recovers a run; see `runtime.chaos_local.LocalChaos`."""
+
+    async def undisturbed(self) -> tuple[Account, list[Point]]:
+        """What the undisturbed run leaves behind, and the points at which it may be killed."""
+        ...
+
+    async def trial(self, undisturbed: Account, point: Point) -> Trial | None:
+        """One point, tried; None when the run ends before it."""
+        ...
+
+
+async def chaos(order: ChaosOrder, settings: Settings) -> int:
+    """Try the points and tell how it went; 0 when nothing was lost and nothing happened twice, else 1.
+
+    Raises:
+        UsageError: the scenario or its model cannot be used for this.
+        RunError: the run fails even when nothing disturbs it.
+    """
+    listed = await check_scenario(order.loaded, settings.variables)
+    _check_model(order.loaded)
+    choice = choose_model(order.loaded, settings)
+    scenario = order.loaded.scenario
+    await learn_knowledge(scenario, settings)
+    config = TeamConfig(
+        scenario=scenario,
+        folder=str(order.loaded.path.parent),
+        model=choice.source,
+        memory=str(settings.memory) if scenario.memory.knowledge else None,
+        mcp=listed,
+    )
+    secrets = {**choice.secrets, **tool_secrets(scenario, settings.variables)}
+
+    def performance(_: Path) -> Performance:
+        return Performance("chaos", config.spec(), first_recipient(scenario), first_message(scenario), secrets)
+
+    with tempfile.TemporaryDirectory(prefix="repertory-chaos-") as folder:
+        return await _try(order, LocalChaos(performance, Path(folder)))
+
+
+def _check_model(loaded: LoadedScenario) -> None:
+    name = loaded.scenario.model.name
+    if name.partition(":")[0] not in FILE_KINDS:
+        raise UsageError(
+            f"--model: found {name!r}, expected recorded:FILE or scripted:FILE: a chaos run performs a scenario "
+            "hundreds of times and must get the same answers each time; `repertory run --record FILE` makes such a file"
+        )
+
+
+async def _try(order: ChaosOrder, chaos: Chaos) -> int:
+    began = clock.monotonic()
+    undisturbed, every = await chaos.undisturbed()
+    if undisturbed.failure:
+        raise RunError(f"the run does not end well even when nothing disturbs it: {undisturbed.failure}")
+    trials: list[Trial] = []
+    points = _chosen(order, every)
+    with _progress(len(points), order.json) as step:
+        for point in points:
+            trial = await chaos.trial(undisturbed, point)
+            trials += [] if trial is None else [trial]
+            step()
+    if not trials:
+        raise UsageError(f"--point: found {points[0]}, but the run has ended by then; it has {len(every)} points")
+    return _told(order, trials, clock.monotonic() - began)
+
+
+def _chosen(order: ChaosOrder, every: Sequence[Point]) -> list[Point]:
+    if order.point is not None:
+        return [order.point]
+    sample = order.sample if order.sample is not None or order.engine == "local" else RAY_SAMPLE
+    if sample is None or sample >= len(every):
+        return list(every)
+    return sorted(sorted(every, key=lambda point: clock.derived_id(order.seed, point))[:sample])
+
+
+@contextmanager
+def _progress(total: int, is_quiet: bool) -> Iterator[Callable[[], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(file=sys.stderr, quiet=is_quiet)
+    columns = (TextColumn("killing and recovering"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda: progress.advance(task)
+
+
+def _told(order: ChaosOrder, trials: Sequence[Trial], took_s: float) -> int:
+    failed = [trial for trial in trials if trial.verdict == "failed"]
+    if order.json:
+        print_json({**_counts(trials), "seconds": round(took_s, 1), "failed": [_plain(order, each) for each in failed]})
+    else:
+        rows = [
+            (name.removesuffix("_s").replace("_", " "), _shown(name, value)) for name, value in _counts(trials).items()
+        ]
+        print_table([*rows, ("took", f"{took_s:.1f} s")], right={1})
+    if failed:
+        first = failed[0]
+        say(f"the first point that fails is {first.point}:")
+        for fault in first.findings.faults:
+            say(f"  {fault}")
+        say(f"try it again: {_again(order, first.point)}")
+    return 1 if failed else 0
+
+
+def _counts(trials: Sequence[Trial]) -> dict[str, int | float]:
+    verdicts = [trial.verdict for trial in trials]
+    return {
+        "points_tried": len(trials),
+        "survived": verdicts.count("survived"),
+        "left_to_a_person": verdicts.count("waits"),
+        "failed": verdicts.count("failed"),
+        "duplicated_effects": sum(len(trial.findings.duplicated) for trial in trials),
+        "lost_effects": sum(len(trial.findings.lost) for trial in trials),
+        "repeated_reads": sum(trial.findings.repeated_reads for trial in trials),
+        "sent_again_with_the_same_key": sum(trial.findings.repeated_keys for trial in trials),
+        "slowest_recovery_s": round(max(trial.recovery_s for trial in trials), 3),
+    }
+
+
+def _shown(name: str, value: float) -> str:
+    return f"{value:.3f} s" if name.endswith("_s") else f"{value:,}"
+
+
+def _plain(order: ChaosOrder, trial: Trial) -> dict[str, object]:
+    again = _again(order, trial.point)
+    return {"point": str(trial.point), "faults": list(trial.findings.faults), "command": again}
+
+
+def _again(order: ChaosOrder, point: Point) -> str:
+    return shlex.join([*order.command, "--point", str(point)])
