@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,7 +122,7 @@ def _chosen(order: ChaosOrder, every: Sequence[Point]) -> list[Point]:
 
 
 @contextmanager
-def _progress(total: int, is_quiet: bool) -> Iterator[Callable[[], None]]:
+def _progress(total: int, is_quiet: bool) -> Generator[Callable[[], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

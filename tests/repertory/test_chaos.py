@@ -52,7 +52,11 @@ def test_the_first_point_that_fails_is_named_with_the_command_that_tries_it_agai
 ) -> None:
     """The tool answers something else each time that it is asked, as no tool may that a run depends on."""
     prices = iter(range(100, 10_000))
-    monkeypatch.setattr("tests.repertory.small.cost_of", lambda _: next(prices))
+
+    def another_price(_: str) -> int:
+        return next(prices)
+
+    monkeypatch.setattr("tests.repertory.small.cost_of", another_price)
     file = write_scenario(Path.cwd())
     ended = terminal.type("chaos", file)
     assert ended.code == 1
