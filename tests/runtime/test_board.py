@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from memory.short_term import DictBlackboard
 from runtime.board import JournaledBoard, Posted
+from runtime.chaos_local import LocalChaos
 from runtime.codec import Json, canonical
 from runtime.engine import Performance
 from runtime.errors import RunError
@@ -42,7 +44,7 @@ class Reader:
 
 
 def build(config: Mapping[str, Json], resources: Resources) -> Team:
-    board = JournaledBoard(HELD)
+    board = JournaledBoard(DictBlackboard() if config else HELD)
 
     async def poster(_: AgentName) -> Poster:
         return Poster(board)
@@ -71,6 +73,20 @@ async def test_a_replay_reads_postings_from_the_record() -> None:
     _, journal = await perform("poster")
     await HELD.close()
     await replay(journal, "run")
+
+
+async def test_a_posting_is_found_when_its_board_went_away_with_the_process(tmp_path: Path) -> None:
+    """A fetch that was under way is done again, by a process that has the posting from the record only."""
+
+    def order(_: Path) -> Performance:
+        spec = TeamSpec("board", f"{__name__}:build", {"board": "of its process"})
+        return Performance("run", spec, AgentName("poster"), canonical({"type": "json", "data": None}))
+
+    chaos = LocalChaos(order, tmp_path)
+    undisturbed, points = await chaos.undisturbed()
+    for point in points:
+        tried = await chaos.trial(undisturbed, point)
+        assert tried is None or tried.verdict == "survived", (point, tried.findings.faults)
 
 
 async def test_other_content_than_was_posted_is_an_error() -> None:
