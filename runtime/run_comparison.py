@@ -277,14 +277,17 @@ def _counts(events: Sequence[AnyEvent]) -> dict[str, float]:
     }
 
 
-_OF_THE_RUN = ("run", "wall_s", "spent")
-"""Entries of a result that differ from run to run by themselves, or are counted already."""
+_OF_THE_RUN = ("run", "wall_s", "spent", "evidence")
+"""Entries of a result that differ from run to run by themselves (ids of steps among them), or are counted already."""
 
 
 def _timeless(result: Json) -> Json:
-    if not isinstance(result, Mapping):
-        return result
-    return {name: value for name, value in result.items() if name not in _OF_THE_RUN}
+    """A result without what is of its run alone."""
+    if isinstance(result, Mapping):
+        return {name: _timeless(value) for name, value in result.items() if name not in _OF_THE_RUN}
+    if isinstance(result, list | tuple):
+        return [_timeless(value) for value in result]
+    return result
 
 
 def _notes(a: _Run, b: _Run) -> list[str]:

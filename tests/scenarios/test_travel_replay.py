@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, cast
 
 from autogen_core.memory import ListMemory
 from autogen_core.tools import Tool
@@ -16,16 +17,18 @@ from agents.retriever import Retriever
 from runtime.autogen import TeamBuilder
 from runtime.codec import Json, canonical
 from runtime.engine import Performance
-from runtime.events import AgentName, StepCompleted
+from runtime.events import AgentName, StepCompleted, StepStarted
 from runtime.journal import MemoryJournal
 from runtime.journaled import JournaledMemory, JournaledModel, JournaledTool
 from runtime.local import LocalEngine
-from runtime.replay import replay
+from runtime.replay import Manner, replay
 from runtime.team import Resources, Team, TeamSpec
 from scenarios.travel.domain import DATA, TravelDomain
 from scenarios.travel.itinerary import TripResult
 from tests.agents.team import PolicyModel
 from tests.scenarios.test_travel_domain import FAMILY, failed, thoughtful
+from tools.execute import Surroundings
+from tools.faults import FaultRule, Faults
 from tools.registry import ToolRegistry
 from tools.travel.catalogue import load_catalogue
 from tools.travel.tools import travel_tools
@@ -35,13 +38,23 @@ async def _nobody(_question: str) -> None:
     return None
 
 
-def _tools() -> list[Tool]:
+async def _at_once(_delay_s: float) -> None:
+    return None
+
+
+def _tools(faults: Faults) -> list[Tool]:
     registry = ToolRegistry(travel_tools(load_catalogue(DATA)))
-    return registry.wrapped(lambda single: JournaledTool(single, "read"))
+    return registry.wrapped(lambda single: JournaledTool(single, "read"), Surroundings(faults, _at_once))
+
+
+def _faults(config: Mapping[str, Json]) -> Faults:
+    """The injected faults that a run was begun with: by tool, the error and how many attempts meet it."""
+    said = cast(Mapping[str, list[Any]], config)
+    return Faults(tuple(FaultRule(tool=name, when={}, error=error, times=n) for name, (error, n) in said.items()))
 
 
 def build(config: Mapping[str, Json], resources: Resources) -> Team:
-    model, domain, tools = JournaledModel(PolicyModel(thoughtful), "policy"), TravelDomain(), _tools()
+    model, domain, tools = JournaledModel(PolicyModel(thoughtful), "policy"), TravelDomain(), _tools(_faults(config))
     memories = [JournaledMemory(ListMemory(), name) for name in ("knowledge", "episodes", "preferences")]
     team = TeamBuilder()
     team.add("planner", Planner, lambda: Planner(model, domain, tools))
@@ -52,9 +65,9 @@ def build(config: Mapping[str, Json], resources: Resources) -> Team:
     return team.team()
 
 
-async def perform(journal: MemoryJournal) -> TripResult:
+async def perform(journal: MemoryJournal, faults: Mapping[str, Json] = {}) -> TripResult:
     request: Json = {"type": "Request", "data": Request(text=FAMILY).model_dump(mode="json")}
-    spec = TeamSpec("trip", f"{__name__}:build", {})
+    spec = TeamSpec("trip", f"{__name__}:build", faults)
     answer = await LocalEngine(journal).perform(Performance("run1", spec, AgentName("planner"), canonical(request)))
     assert isinstance(answer, dict)
     return TripResult.model_validate(answer["result"])
@@ -74,3 +87,24 @@ async def test_the_trip_replays_without_a_difference() -> None:
     await perform(journal)
     events = await journal.events("run1")
     assert (await replay(journal, "run1")).events == len(events)
+
+
+async def test_a_trip_with_retries_fallbacks_and_sold_out_tickets_replays() -> None:
+    journal = MemoryJournal()
+    faults: dict[str, Json] = {"hotel_search": ["unavailable", 1], "ticket_availability": ["timeout", 9]}
+    await perform(journal, faults)
+    events = await journal.events("run1")
+    assert any(event.attempts > 1 for event in events if isinstance(event, StepCompleted)), "something was tried again"
+    steps = {event.name for event in events if isinstance(event, StepStarted)}
+    assert {"ticket_availability", "opening_calendar"} <= steps, "a fallback was asked"
+    assert (await replay(journal, "run1", Manner(is_strict=True))).events == len(events)
+
+
+async def test_a_trip_that_was_cut_off_replays_as_far_as_it_came() -> None:
+    journal = MemoryJournal()
+    await perform(journal)
+    events, blobs = await journal.events("run1"), journal._blobs  # pyright: ignore[reportPrivateUsage]
+    for length in range(20, len(events), 30):
+        cut = MemoryJournal()
+        await cut.append("run1", await cut.claim("run1"), events[:length], blobs)
+        assert (await replay(cut, "run1")).events == length
