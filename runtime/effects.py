@@ -20,6 +20,7 @@ from runtime import steps
 from runtime.codec import Json
 from runtime.delivery import Delivery, Outbox
 from runtime.events import AgentName, AnyEvent, Digest, EffectClass, StepKind, StepStarted
+from runtime.link_book import LinkBook
 from runtime.steps import Recorded, StepCall, StepResult
 from runtime.team import Agent, AgentFactory, AgentSpec, Incoming, Resources, Team, TeamSpec, find_builder
 
@@ -125,16 +126,18 @@ class _WatchedAgent:
         """See `Agent.receive`."""
         delivery = steps.current.get()
         if isinstance(delivery, Delivery):
-            delivery.outbox = _WatchedOutbox(delivery.outbox, self.ledger)
+            delivery.outbox = _WatchedOutbox(delivery.outbox, self.ledger, delivery.outbox.links)
         return await self.inner.receive(incoming)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _WatchedOutbox:
     """An outbox that writes down when a step is performed; answers from the record are not written."""
 
     inner: Outbox
     ledger: EffectLedger
+    links: LinkBook
+    """See `Outbox.links`."""
 
     def propose(self, event: AnyEvent, blobs: dict[Digest, bytes]) -> None:
         """See `Outbox.propose`."""
