@@ -95,7 +95,11 @@ def _words(count: Count) -> str:
 
 def _point(events: Sequence[AnyEvent], edits: Edits, at: int | None) -> Point:
     """Where the fork begins, by what it changes."""
-    is_first = edits.touches("inputs", "request", "start")
+    if edits.touches("start", "name"):
+        raise UsageError(
+            "--set: found start or name, expected what a fork may change: who is asked and how it is called stay"
+        )
+    is_first = edits.touches("inputs", "request")
     if edits.content and (at is None or is_first):
         found = "inputs, which are told first, and content" if is_first else "no --at"
         raise UsageError(f"--set {edits.content}: found {found}, expected --at and the event whose content it is")

@@ -87,6 +87,23 @@ def test_a_fork_inside_of_a_delivery_begins_with_the_delivery_and_says_so(ran: T
     assert "shares 2 events" in ended.err
 
 
+def test_another_model_is_asked_anew_whatever_the_parent_knows(terminal: Terminal) -> None:
+    home = terminal.home.parent
+    file = write_scenario(home)
+    file.write_text(file.read_text().replace("tests.repertory.small:Solo", "tests.repertory.small:Judge"))
+    (home / "answers.json").write_text('{"answer": "fine"}\n{"answer": "bad"}\n')
+    assert local(terminal, "run", str(file)).code == 0
+    Path("other.json").write_text('{"answer": "yes"}\n{"answer": "no"}\n')
+    ended = local(terminal, "rerun", "last", "--set", "model.name=scripted:other.json")
+    assert json.loads(ended.out)["said"] == ["yes", "no"]
+    assert "spent: 2 model calls" in ended.err
+    assert terminal.type("replay", "last").out.startswith("identical")
+    seq = next(e["seq"] for e in events(terminal) if e["event"] == "step_completed")
+    ended = local(terminal, "fork", "last", "--at", str(seq), "--set", "result.content=perhaps")
+    assert json.loads(ended.out)["said"] == ["perhaps", "no"]
+    assert "spent: 0 model calls" in ended.err
+
+
 def test_a_tool_that_may_do_harm_is_not_fired_for_a_new_request(terminal: Terminal) -> None:
     file = str(write_scenario(terminal.home.parent))
     assert local(terminal, "run", file, "--set", "tools[0].effect=irreversible").code == 0
@@ -111,6 +128,7 @@ def test_what_cannot_be_is_refused_and_changes_nothing(ran: Terminal) -> None:
         ("rerun", "last", "--set", f"prompts.judge=@{prompt}"): "expected a system part",
         ("rerun", "last", "--set", "prompts.judge=@nowhere.md"): "cannot be read",
         ("rerun", "last", "--set", "model"): "expected path=value",
+        ("rerun", "last", "--set", "start=person"): "who is asked and how it is called stay",
     }.items():
         ended = local(ran, *arguments)
         assert (ended.code, ended.out) == (2, ""), arguments
