@@ -34,8 +34,10 @@ from runtime.team import CancelSignal
 class Outbox(Protocol):
     """Where what an agent's code does is put, in the order in which it does it."""
 
-    links: LinkBook
-    """The links of the agent's prompts."""
+    @property
+    def links(self) -> LinkBook:
+        """The links of the agent's prompts."""
+        ...
 
     def propose(self, event: AnyEvent, blobs: dict[Digest, bytes]) -> None:
         """Proposes an event to the sequencer."""
