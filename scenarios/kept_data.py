@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from runtime.blobs import digest
 from runtime.codec import canonical
+from runtime.errors import UsageError
 
 MAX_BYTES = 4 * 1024 * 1024
 """Larger data is not kept; a replay then needs the directory itself."""
@@ -46,7 +47,13 @@ class KeptData(BaseModel):
             return None
 
     def restored(self) -> Path:
-        """A directory with these very files, among the temporary ones of this machine; made once."""
+        """A directory with these very files, among the temporary ones of this machine; made once.
+
+        Raises:
+            UsageError: a file's name leads elsewhere: the journal was not written by this program.
+        """
+        if odd := [file for file in self.files if Path(file).name != file]:
+            raise UsageError(f"kept data: found the file name {odd[0]!r}, expected one without directories")
         name = digest(canonical(dict(self.files)))
         target = Path(tempfile.gettempdir()) / f"repertory-data-{os.getuid()}" / name
         if not _holds(target, self.files):
@@ -54,7 +61,7 @@ class KeptData(BaseModel):
             for file, text in self.files.items():
                 draft = target / f".{file}.{os.getpid()}"
                 draft.write_text(text, encoding="utf-8", newline="")
-                draft.replace(target / Path(file).name)
+                draft.replace(target / file)
         return target
 
 
