@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from autogen_core.tools import ToolSchema
 
@@ -21,6 +21,7 @@ from agents.messages import (
     Checked,
     Fact,
     Failure,
+    Finding,
     JsonObject,
     Question,
     Request,
@@ -176,6 +177,23 @@ class Concluding(Protocol):
 
     def lessons(self, conclusion: Conclusion) -> tuple[str, tuple[str, ...]]:
         """The episode in a few sentences, and the preferences that showed."""
+        ...
+
+
+@runtime_checkable
+class Booking(Protocol):
+    """What a domain offers beside the rest when a good plan is also to be booked."""
+
+    def booking(self, scene: Scene, plan: JsonObject) -> Decision | None:
+        """The decision on what to book of a plan that passed every check; None when nothing can be."""
+        ...
+
+    def bookings(self, scene: Scene, plan: JsonObject, answer: JsonObject) -> tuple[Call, ...]:
+        """The calls that book it, in their order."""
+        ...
+
+    def booked(self, result: JsonObject, findings: Sequence[Finding]) -> JsonObject:
+        """The result with what was booked and what was not."""
         ...
 
 

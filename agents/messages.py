@@ -16,7 +16,7 @@ JsonObject = dict[str, JsonValue]
 """A JSON object."""
 
 
-Phase = Literal["perceive", "ask", "recall", "plan", "execute", "look_up", "choose", "review", "remember"]
+Phase = Literal["perceive", "ask", "recall", "plan", "execute", "look_up", "choose", "review", "book", "remember"]
 """What the cast is at."""
 
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from agents.case import SUBTASKS, Case, Draft, graph_decision
 from agents.decide import Asking, Decider
-from agents.domain import Decision, Domain
+from agents.domain import Booking, Decision, Domain
 from agents.graph import in_order
 from agents.limits import Limits, Purse
 from agents.messages import (
@@ -96,7 +96,25 @@ class Planner(Stateless):
         await self._progress("remember")
         episode, preferences = self._domain.lessons(conclusion)
         await self._tell(case, "retriever", Remember(episode=episode, preferences=preferences), Remembered)
-        return Answer(result=self._domain.result(conclusion))
+        result = self._domain.result(conclusion)
+        return Answer(result=await self._book(case, draft, result))
+
+    # Book
+
+    async def _book(self, case: Case, draft: Draft, result: JsonObject) -> JsonObject:
+        """The result with the bookings of a plan that passed every check, one after the other; what fails is told."""
+        if draft.failed or not isinstance(self._domain, Booking):
+            return result
+        decision = self._domain.booking(draft.scene, draft.plan)
+        if decision is None:
+            return result
+        await self._progress("book", decision.key)
+        answer = await self._decide_or_leave(case, decision)
+        findings = [
+            await self._tell(case, "executor", LookUp(calls=(call,)), Finding, self._executor(0))
+            for call in self._domain.bookings(draft.scene, draft.plan, answer)
+        ]
+        return self._domain.booked(result, findings)
 
     # Perceive
 

@@ -70,7 +70,10 @@ def _try(scenario: Scenario, part: Part, outside: Outside) -> None:
         case str():
             find_python(part, outside.folder)
         case Tool():
-            registry_of(_with(scenario, [part.model_copy(update={"fallback": None})]), outside)
+            alone = _with(scenario, [part.model_copy(update={"fallback": None})])
+            registry = registry_of(alone, outside, is_whole=False)
+            if any(registry.get(name).spec.undo for name in registry.names()):
+                registry_of(scenario, outside)
         case Fault():
             rule = FaultRule(tool=part.tool, when=dict(part.when), error=part.error, times=part.times)
             registry_of(scenario, outside).wrapped(around=Surroundings(Faults((rule,))))

@@ -224,6 +224,7 @@ def _performance(
         model=choice.source,
         memory=str(settings.memory) if scenario.memory.remember or scenario.memory.knowledge else None,
         mcp=listed,
+        state=str(settings.home / "state" / scenario.name),
         kept_data=KeptData.of(scenario.data),
     )
     return Performance(

@@ -60,6 +60,7 @@ from tools.listed import ListedTool
 from tools.registry import ToolRegistry
 from tools.spec import Fallback, RetryPolicy
 from tools.tool import SingleTool
+from tools.travel.booking import booking_tools
 from tools.travel.catalogue import load_catalogue
 from tools.travel.tools import travel_tools
 
@@ -82,6 +83,8 @@ class TeamConfig(BaseModel):
     """Texts in place of the prompts that come with the cast, by name; how a fork edits them."""
     mcp: dict[str, ListedTool] = {}
     """What the scenario's MCP servers said of their tools when the run began, by the names that agents use."""
+    state: str | None = None
+    """The directory where tools keep what lasts beyond a run; None where nothing is kept."""
     kept_data: KeptData | None = None
     """The scenario's data as it was when the run began."""
 
@@ -122,19 +125,21 @@ def load_domain(reference: str, folder: Path | None = None, data: str | None = N
     return cast(Domain, found(Path(cast(str, data))) if has_data else found())
 
 
-def registry_of(scenario: Scenario, outside: Outside) -> ToolRegistry:
+def registry_of(scenario: Scenario, outside: Outside, *, is_whole: bool = True) -> ToolRegistry:
     """The scenario's tools: those of the travel family where it has data for them, its own, and those from outside.
 
     Raises:
         UsageError: when a tool is unknown, cannot be loaded, or its data is not in order.
     """
-    family: Mapping[str, Tool] = _family(Path(scenario.data)) if scenario.data else {}
+    family: dict[str, Tool] = dict(_family(Path(scenario.data))) if scenario.data else {}
+    family |= {tool.name: tool for tool in booking_tools(outside.state)} if scenario.data else {}
     listed = {label for entry in scenario.tools for label in entry.labels}
     registry = ToolRegistry()
     for entry in scenario.tools:
         for tool in _entered(entry, family, outside):
             registry.add(_changed(tool, entry, listed))
-    registry.check()
+    if is_whole:
+        registry.check()
     return registry
 
 
@@ -356,7 +361,8 @@ class _Wiring:
 
     @cached_property
     def _outside(self) -> Outside:
-        return Outside(Path(self.config.folder), self.config.mcp, self.resources.secrets)
+        state = None if self.config.state is None else Path(self.config.state)
+        return Outside(Path(self.config.folder), self.config.mcp, self.resources.secrets, state)
 
     def _memories(self) -> tuple[Memory, Memory, Memory]:
         """Knowledge, episodes and preferences."""

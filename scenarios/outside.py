@@ -40,6 +40,8 @@ class Outside:
     """What servers said of their tools, by the names that agents use."""
     secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """The run's secrets."""
+    state: FilePath | None = None
+    """Where tools of the scenario keep what lasts beyond a run."""
     servers: dict[str, McpServer] = field(default_factory=dict[str, "McpServer"])
 
     def http_tool(self, entry: Tool, call: HttpCall) -> SingleTool:
