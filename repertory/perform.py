@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -158,20 +157,16 @@ async def _result(stage: Stage, performance: Performance, settings: Settings, jo
     limit_s = stage.order.limits.get(WALL, stage.scenario.limits.wall_s)
     try:
         with watching(stage.order.json) as watcher:
-            async with traced(run, performance.spec.config, journal) as trace, asyncio.timeout(limit_s):
+            async with traced(run, performance.spec.config, journal) as trace:
                 watched = replace(
                     performance,
                     ask=watcher.ask,
                     on_event=both(watcher.on_event, trace),
                     on_pause=watcher.on_pause,
                     by=who(),
+                    wall_s=limit_s,
                 )
                 return _named(_inner(await _engine(stage.order, settings, journal).perform(watched)), run)
-    except TimeoutError:
-        raise BudgetExceeded(
-            f"run {run}: took {limit_s:g} s, which is limits.wall_s; `repertory resume {run[:8]}` goes on for as long "
-            f"again, `--set limits.wall_s={2 * limit_s:g}` for longer"
-        ) from None
     except RunError as error:
         await _tell(stage, journal, run, error)
         raise

@@ -67,13 +67,11 @@ class Meter:
         match event:
             case StepStarted() if event.is_metered and event.step not in self._open:
                 self._open[event.step] = event
-                if event.kind in ("model", "tool"):
-                    self._used[f"{event.kind}_calls"] += 1
+                self._count_call(event.kind, 1)
             case RunForked():
                 self._used.update(dict.fromkeys(LIMITS, 0.0))  # what came before was used by another run
             case StepCompleted() if event.origin != "live" and (kept := self._open.pop(event.step, None)) is not None:
-                if kept.kind in ("model", "tool"):
-                    self._used[f"{kept.kind}_calls"] -= 1
+                self._count_call(kept.kind, -1)
             case StepCompleted() if (started := self._open.pop(event.step, None)) is not None:
                 tokens = (event.usage.get("input_tokens", 0), event.usage.get("output_tokens", 0))
                 self._used["tokens"] += sum(tokens)
@@ -95,6 +93,12 @@ class Meter:
             if limit is not None and used[name] + wanted > limit:
                 return RunInterrupted(reason=_words(step, name, used[name], wanted, limit), why="budget")
         return None
+
+    def _count_call(self, kind: str, number: int) -> None:
+        if kind == "model":
+            self._used["model_calls"] += number
+        elif kind == "tool":
+            self._used["tool_calls"] += number
 
     def _estimate(self, step: StepStarted) -> dict[str, float]:
         if step.kind != "model":

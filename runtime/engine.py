@@ -24,7 +24,7 @@ from runtime.blobs import digest
 from runtime.channel import Channel, NotKnownHere, RunOrder
 from runtime.code_digest import code_digest
 from runtime.codec import Json, canonical, parse
-from runtime.errors import ClusterLost, RepertoryError, RunError, UsageError
+from runtime.errors import BudgetExceeded, ClusterLost, RepertoryError, RunError, UsageError
 from runtime.events import (
     AgentName,
     AnyEvent,
@@ -83,6 +83,8 @@ class Performance:
     """Whether it is taken up from its journal instead of begun (`recorded_performance`)."""
     by: str = ""
     """Who sits at the terminal, for what they decide."""
+    wall_s: float | None = None
+    """How long it may take from when the run has begun, or is taken up, in seconds; None: as long as it wants."""
     quiet_s: float = 0.3
     """How long nothing must have come before a run is left because all that is open waits for a person."""
     undo_patience_s: float = 60.0
@@ -116,9 +118,14 @@ async def drive(performance: Performance, channel: Channel, team: Team) -> Json:
     stage = _Stage(performance, channel, part, driver)
     async with stage.attended():
         try:
-            result = await stage.first_answer()
+            async with asyncio.timeout(performance.wall_s):
+                result = await stage.first_answer()
+        except TimeoutError:
+            reason = f"took {performance.wall_s:g} s, which is limits.wall_s"
+            await stage.interrupt(reason, "budget")
+            raise BudgetExceeded(f"run {performance.run} {reason}") from None
         except asyncio.CancelledError:
-            await stage.interrupt("stopped from outside: by a person, a time limit, or a lost actor")
+            await stage.interrupt("stopped from outside, by a person or a lost actor")
             raise
         except Left as left:
             if left.event is not None:
@@ -283,13 +290,13 @@ class _Stage:
         if self._fault is not None:
             raise self._fault
 
-    async def interrupt(self, reason: str) -> None:
+    async def interrupt(self, reason: str, why: Literal["stopped", "budget"] = "stopped") -> None:
         """Writes down that the run was stopped, if the journal can be used; it can be resumed in any case."""
         if self._trouble:
             return
         with suppress(TimeoutError, RepertoryError):
             async with asyncio.timeout(LAST_WORD_S):
-                await self._channel.submit(self._performance.run, [RunInterrupted(reason=reason)], {})
+                await self._channel.submit(self._performance.run, [RunInterrupted(reason=reason, why=why)], {})
 
     async def _mind_the_journal(self) -> None:
         """Tells when the run stands still because its journal cannot be used, and when it goes on."""

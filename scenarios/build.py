@@ -17,7 +17,7 @@ from autogen_core import BaseAgent
 from autogen_core.memory import ListMemory, Memory
 from autogen_core.models import ChatCompletionClient
 from autogen_core.tools import Tool
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from agents.critic import Critic
 from agents.decide import Asking
@@ -355,7 +355,7 @@ class _Wiring:
             tool,
             spec.effect,
             is_metered=True,
-            approval=None if approval is None else partial(approval.question, name),
+            approval=None if approval is None else partial(_question, approval, name),
             undo=None if undo is None else partial(_undone, undo),
         )
 
@@ -399,6 +399,10 @@ def _household(scenario: Scenario, agent: schema.Agent) -> str:
         name = other
     is_shared = any(found.placement.together == name for found in scenario.agents.values())
     return name if is_shared else ""
+
+
+def _question(approval: Approval, tool: str, arguments: Mapping[str, Json]) -> str:
+    return approval.question(tool, cast(Mapping[str, JsonValue], arguments))
 
 
 async def _undone(undo: UndoCall, step: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from autogen_core import BaseAgent, CancellationToken, MessageContext
 from autogen_core.tools import Tool
@@ -47,9 +47,10 @@ def undo_call(tool: Tool, parameter: str) -> UndoCall:
     """Calls an undoing tool, whose only required parameter takes the id of the step that is to be undone."""
 
     async def undo(step: str, key: str) -> None:
-        answer = await tool.run_json({parameter: step}, CancellationToken(), key or None)
-        if isinstance(answer, Mapping) and answer.get("status") not in (None, "ok"):
-            error: Mapping[str, Any] = answer.get("error") or {}
+        said: object = await tool.run_json({parameter: step}, CancellationToken(), key or None)
+        answer: Mapping[str, object] = cast(Mapping[str, object], said) if isinstance(said, Mapping) else {}
+        if answer.get("status") not in (None, "ok"):
+            error = cast(Mapping[str, object], answer.get("error") or {})
             raise StepFailed(str(error.get("message", "it could not be undone")), str(error.get("code", "failed")))
 
     return undo
