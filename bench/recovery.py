@@ -67,7 +67,9 @@ class Walker:
         async def perform(_: str) -> StepResult:
             if number < self._quick:
                 return StepResult(False)
-            (self._folder / "pid").write_text(str(os.getpid()))
+            draft = self._folder / f"pid.{os.getpid()}"
+            draft.write_text(str(os.getpid()))
+            draft.replace(self._folder / "pid")
             await asyncio.sleep(STEP_S)
             return StepResult((self._folder / "enough").exists())
 

@@ -22,6 +22,8 @@ FILE_KINDS = ("recorded", "scripted")
 """Kinds of models that answer from a file: `recorded:FILE`."""
 DEFAULT = "default"
 """The name that leaves the choice to the catalogue, or to an endpoint that serves only one model."""
+RESTART_S = 300.0
+"""How long a replica of this machine's model server may take to be back when it dies; Ray Serve starts it again."""
 ENDPOINT_ANSWERS_WITHIN_S = 10.0
 
 
@@ -49,7 +51,8 @@ def choose_model(loaded: LoadedScenario, settings: Settings) -> Choice:
         name = known_name(model.endpoint, model.name, settings.api_key)
         return Choice(_source(model, "endpoint", name, url=model.endpoint), settings.secrets)
     deployment = served(ServeRequest(model=model.name), settings)
-    return Choice(_source(model, "endpoint", deployment.model, url=deployment.url))
+    source = _source(model, "endpoint", deployment.model, url=deployment.url)
+    return Choice(source.model_copy(update={"restart_s": RESTART_S}))
 
 
 def _source(model: Model, kind: str, name: str, *, url: str = "", file: str = "") -> ModelSource:

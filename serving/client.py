@@ -40,6 +40,8 @@ RETRIES = 3
 """How often a request is sent again after a transient error."""
 FIRST_WAIT_S = 1.0
 """How long to wait before the first time; then twice as long, and so on: 1, 2, 4 s."""
+LONGEST_WAIT_S = 15.0
+"""How long to wait at most."""
 CONNECT_TIMEOUT_S = 10.0
 """How long a server may take to accept a connection."""
 NO_KEY = "none"
@@ -55,17 +57,18 @@ log = structlog.get_logger(__name__)
 
 
 def make_client(
-    url: str, name: str, api_key: str | None, *, context_length: int, timeout_s: float = 300.0
+    url: str, name: str, api_key: str | None, *, context_length: int, timeout_s: float = 300.0, restart_s: float = 0.0
 ) -> ChatCompletionClient:
     """The client of a model at an endpoint; nothing is asked yet, and the key is kept out of all it shows.
 
-    Its calls raise `EndpointError` when the server cannot answer, after up to three retries of what is transient, and
-    `LiveCallForbidden` where live calls are forbidden. Usage is the server's own count.
+    Its calls raise `EndpointError` when the server cannot answer, after up to three retries of what is transient, or as
+    many as fit into `restart_s`, for a server that is started again by itself; and `LiveCallForbidden` where live calls
+    are forbidden. Usage is the server's own count.
 
     Raises:
         UsageError: the address is none of a web server, or the key has characters that no key has.
     """
-    return EndpointModel(Endpoint(url, name, context_length, timeout_s), api_key)
+    return EndpointModel(Endpoint(url, name, context_length, timeout_s, restart_s), api_key)
 
 
 class EndpointModel(BaseOpenAIChatCompletionClient):
@@ -173,14 +176,18 @@ class EndpointModel(BaseOpenAIChatCompletionClient):
     async def _persistently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Asks, and asks again after a while when that may help."""
         retrying = tenacity.AsyncRetrying(
-            stop=tenacity.stop_after_attempt(1 + RETRIES),
-            wait=tenacity.wait_exponential(multiplier=FIRST_WAIT_S),
+            stop=self._is_enough,
+            wait=tenacity.wait_exponential(multiplier=FIRST_WAIT_S, max=LONGEST_WAIT_S),
             retry=tenacity.retry_if_exception(lambda error: isinstance(error, EndpointError) and error.is_transient),
             before_sleep=_log_retry,
             sleep=self._sleep,
             reraise=True,
         )
         return await retrying(self._explained, ask)
+
+    def _is_enough(self, state: tenacity.RetryCallState) -> bool:
+        """Whether it was asked often enough, and long enough where the server may be on its way back."""
+        return state.attempt_number > RETRIES and state.idle_for >= self._endpoint.restart_s
 
     async def _explained(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Asks once; the libraries' error, which knows the key, is neither cause nor context of ours."""

@@ -63,6 +63,8 @@ class Endpoint:
     """The longest prompt with its answer, in tokens."""
     timeout_s: float = 300.0
     """How long one answer may take."""
+    restart_s: float = 0.0
+    """How long the server may take to be back when it is started again by itself: so long it is asked again."""
 
     def __post_init__(self) -> None:
         try:

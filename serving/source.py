@@ -27,6 +27,8 @@ class ModelSource(BaseModel):
     """The longest prompt with its answer, in tokens."""
     timeout_s: float = 300.0
     """How long one answer may take."""
+    restart_s: float = 0.0
+    """How long its server may take to be back when it dies and is started again by itself."""
 
 
 def open_model(source: ModelSource, secrets: Mapping[str, str]) -> ChatCompletionClient:
@@ -36,7 +38,8 @@ def open_model(source: ModelSource, secrets: Mapping[str, str]) -> ChatCompletio
             from serving.client import make_client
 
             key, length = secrets.get("api_key"), source.context_length
-            return make_client(source.url, source.name, key, context_length=length, timeout_s=source.timeout_s)
+            limits = {"timeout_s": source.timeout_s, "restart_s": source.restart_s}
+            return make_client(source.url, source.name, key, context_length=length, **limits)
         case "recorded":
             from serving.recorded import RecordedModel
 

@@ -126,6 +126,23 @@ async def test_transient_errors_are_tried_again_after_1_2_and_4_seconds(status: 
     assert waits.waited_s == [1, 2, 4]
 
 
+async def test_a_server_that_is_started_again_is_asked_until_it_is_back() -> None:
+    waits = Waits()
+    with completions(*[refusal(503, "no replica is ready")] * 7, said("back")) as server:
+        client = EndpointModel(Endpoint(server.url, "m", 4096, 5.0, restart_s=60.0), KEY, sleep=waits)
+        assert (await client.create(PROMPT)).content == "back"
+    assert waits.waited_s == [1, 2, 4, 8, 15, 15, 15]
+
+
+async def test_a_server_that_does_not_come_back_in_time_is_given_up() -> None:
+    waits = Waits()
+    with completions(refusal(503, "no replica is ready")) as server:
+        client = EndpointModel(Endpoint(server.url, "m", 4096, 5.0, restart_s=20.0), KEY, sleep=waits)
+        with pytest.raises(EndpointError, match="503"):
+            await client.create(PROMPT)
+    assert waits.waited_s == [1, 2, 4, 8, 15]
+
+
 async def test_after_three_retries_the_error_says_what_was_found_and_what_to_do() -> None:
     waits = Waits()
     with completions(refusal(503, "no replica is ready")) as server:
