@@ -43,6 +43,10 @@ class HostRun(Protocol):
         """Proposes an event to the sequencer."""
         ...
 
+    def permitted(self, call: StepCall) -> StepCall:
+        """The call as it will happen; see `runtime.delivery.Outbox`."""
+        ...
+
     def standing_step(self, now: StepStarted, seen: int) -> StepStarted:
         """The recorded step that stands for this one; see `runtime.standing`."""
         ...
@@ -217,6 +221,10 @@ class Cell:
     def propose(self, event: AnyEvent, blobs: dict[Digest, bytes]) -> None:
         """Proposes an event to the sequencer."""
         self._host.propose(self._host.standing(event), blobs)
+
+    def permitted(self, call: StepCall) -> StepCall:
+        """The call as it will happen."""
+        return self._host.permitted(call)
 
     def standing_step(self, now: StepStarted) -> StepStarted:
         """The recorded step that stands for this one."""

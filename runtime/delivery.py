@@ -43,6 +43,10 @@ class Outbox(Protocol):
         """Proposes an event to the sequencer."""
         ...
 
+    def permitted(self, call: StepCall) -> StepCall:
+        """The call as it will happen: nobody is asked about an effect that a fork does not fire."""
+        ...
+
     def standing_step(self, now: StepStarted) -> StepStarted:
         """The step itself, or the recorded one that stands for it."""
         ...
@@ -92,6 +96,7 @@ class Delivery:
 
     async def step(self, call: StepCall) -> Recorded:
         """Answers from the record or performs."""
+        call = self.outbox.permitted(call)
         started = self.start_step(call)
         return await self.outbox.expect_step(started, call)
 

@@ -143,6 +143,10 @@ class _WatchedOutbox:
         """See `Outbox.propose`."""
         self.inner.propose(event, blobs)
 
+    def permitted(self, call: StepCall) -> StepCall:
+        """See `Outbox.permitted`."""
+        return self.inner.permitted(call)
+
     def standing_step(self, now: StepStarted) -> StepStarted:
         """See `Outbox.standing_step`."""
         return self.inner.standing_step(now)

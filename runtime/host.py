@@ -175,9 +175,14 @@ class HostedRun:
 
     def _was_not_fired(self, started: StepStarted | StepBegun) -> bool:
         """Whether it is certain that a step which began has not happened: a fork fires only what it was allowed."""
-        if self._fork is None or isinstance(started, StepBegun):
-            return False
-        return started.seq < self._fork.fork.seq or not may_fire(self._fork.fork, started)
+        if self._fork is None or started.seq < self._fork.fork.seq:
+            return self._fork is not None
+        return isinstance(started, StepStarted) and not may_fire(self._fork.fork, started)
+
+    def permitted(self, call: StepCall) -> StepCall:
+        """The call, about which nobody is asked where a fork answers it from its parent instead of firing it."""
+        is_fired = self._fork is None or call.effect in ("read", "idempotent") or may_fire(self._fork.fork, call)
+        return call if is_fired else replace(call, approval="")
 
     def standing_step(self, now: StepStarted, seen: int) -> StepStarted:
         """The recorded step that stands for this one, in a fork."""

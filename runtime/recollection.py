@@ -23,6 +23,7 @@ from runtime.events import (
     StepOrigin,
     StepStarted,
 )
+from runtime.steps import StepCall
 
 EVERY = "all"
 """In place of a name: everything."""
@@ -111,7 +112,7 @@ class Recollection:
         return found[min(started.occurrence, len(found) - 1)] if found else None
 
 
-def may_fire(fork: RunForked, started: StepStarted) -> bool:
+def may_fire(fork: RunForked, started: StepStarted | StepCall) -> bool:
     """Whether a fork was allowed to fire an effect that cannot be repeated at will."""
     return _names(fork.allow, started)
 
@@ -124,7 +125,7 @@ def _asked(started: StepStarted) -> tuple[str, str, Digest]:
     return started.kind, started.name, started.request
 
 
-def _names(names: Sequence[str], started: StepStarted) -> bool:
+def _names(names: Sequence[str], started: StepStarted | StepCall) -> bool:
     return bool({EVERY, started.name, started.kind} & set(names))
 
 

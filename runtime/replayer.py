@@ -265,6 +265,10 @@ class Replay:
             fields=fields,
         )
 
+    def permitted(self, call: StepCall) -> StepCall:
+        """The call itself: nothing is performed, and whether a person was asked makes no difference."""
+        return call
+
     def standing_step(self, now: StepStarted, seen: int) -> StepStarted:
         """The recorded step that stands for this one, where the run is a fork."""
         return now if self._standing is None else self._standing.step(now, seen)

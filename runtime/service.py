@@ -131,9 +131,11 @@ class SequencerService:
         return Past(entry.order.started, entry.order.blobs[entry.order.started.spec], _past(entry))
 
     async def recall(self, run: str, started: StepStarted, request: bytes) -> Recalled | None:
-        """See `Channel.recall`."""
+        """See `Channel.recall`. What undoes is never answered from the parent: it is for what this run has done."""
         entry = None if run in self._over else self._known(run)
-        return None if entry is None or entry.fork is None else await entry.fork.recall(started, request)
+        if entry is None or entry.fork is None or entry.core.aborting is not None:
+            return None
+        return await entry.fork.recall(started, request)
 
     async def trouble(self, known: str) -> str:
         """See `Channel.trouble`."""

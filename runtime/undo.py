@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from runtime import ids
+from runtime.beginning import last_fork
 from runtime.blobs import digest
 from runtime.clock import derived_id
 from runtime.codec import canonical
@@ -28,6 +29,7 @@ from runtime.events import (
     StepCompleted,
     StepStarted,
 )
+from runtime.recollection import may_fire
 from runtime.sequencer import UNDO
 
 UNDOER = AgentName(UNDO)
@@ -73,7 +75,11 @@ def _with_answer(undo: Undo, answer: DeliveryCompleted | None) -> Undo:
 
 
 def _happened(events: Sequence[AnyEvent]) -> list[StepStarted]:
-    """The compensable steps that have happened or may have: the open ones first, then the last completed first."""
+    """The compensable steps that have happened or may have: the open ones first, then the last completed first.
+
+    What a fork shares with its parent, or was given of it in place of doing it, is the parent's to undo.
+    """
+    fork = last_fork(events)
     agents = {event.delivery: event.agent.type for event in events if isinstance(event, DeliveryStarted)}
     steps: dict[str, StepStarted] = {}
     ends: dict[str, int] = {}
@@ -81,7 +87,8 @@ def _happened(events: Sequence[AnyEvent]) -> list[StepStarted]:
     for event in events:
         match event:
             case StepStarted(effect="compensable") if agents.get(event.delivery) != UNDO:
-                steps[event.step] = event
+                if fork is None or (event.seq > fork.seq and may_fire(fork, event)):
+                    steps[event.step] = event
             case StepAsked(why="approval"):
                 held.add(event.step)
             case StepBegun():

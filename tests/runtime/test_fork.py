@@ -11,7 +11,7 @@ from runtime.blobs import Payload
 from runtime.budget import Budget, Meter
 from runtime.codec import Json
 from runtime.engine import recorded_performance, versions
-from runtime.errors import EffectWithheld, UsageError
+from runtime.errors import EffectWithheld, StepFailed, UsageError, WaitingForPerson
 from runtime.events import (
     AnyEvent,
     DeliveryStarted,
@@ -27,8 +27,10 @@ from runtime.fork import ForkOrder, Point, at_delivery, at_message, at_result, f
 from runtime.fork_bill import bill
 from runtime.journal import Journal, MemoryJournal
 from runtime.local import LocalEngine
+from runtime.people import Decision, decide
 from runtime.replay import replay
 from runtime.sql_journal import SqliteJournal
+from runtime.undo import undos
 from tests.runtime.teams import EFFECTS, performance
 
 
@@ -246,3 +248,34 @@ def test_a_budget_counts_only_what_a_fork_performs() -> None:
         meter.apply(started)
         meter.apply(StepCompleted(step=started.step, delivery="d", result=None, origin=origin))
     assert meter.used["tool_calls"] == 1
+
+
+async def test_a_fork_that_fails_undoes_nothing_that_it_has_not_done_itself(journal: Journal) -> None:
+    with pytest.raises(StepFailed, match="nothing goes"):
+        await perform(journal, "holder", {"fail": True})
+    assert sorted(EFFECTS) == ["hold 1", "hold 2", "hold 3", "unhold 1", "unhold 2", "unhold 3"]
+    events = await journal.events("run")
+    with pytest.raises(StepFailed, match="nothing goes"):
+        await forked(journal, start(events))
+    assert EFFECTS == []
+    assert undos(await journal.events("fork")) == []
+    with pytest.raises(StepFailed, match="nothing goes"):
+        await forked(journal, start(events), allow=["hold 2"], run="bold")
+    assert EFFECTS == ["hold 2", "unhold 2"]
+    for run in ("fork", "bold"):
+        await replay(journal, run)
+
+
+async def test_nobody_is_asked_to_approve_what_a_fork_does_not_fire(journal: Journal) -> None:
+    with pytest.raises(WaitingForPerson):
+        await perform(journal, "purchaser")
+    await decide(journal, "run", "", Decision("approve"))
+    await LocalEngine(journal).perform(await recorded_performance(journal, "run"))
+    assert EFFECTS == ["look", "pay", "note"]
+    events = await journal.events("run")
+    for seq in range(2, len(events)):
+        assert await forked(journal, Point(seq), run=f"fork {seq}") == ["look", "pay", "note"]
+        assert EFFECTS == []
+    with pytest.raises(WaitingForPerson):
+        await forked(journal, start(events), allow=["pay"], run="bold")
+    assert EFFECTS == []
