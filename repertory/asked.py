@@ -7,7 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runtime.codec import Json
-from runtime.events import AnyEvent, RunAborting, StepAsked, StepBegun, StepCompleted, StepDecided, StepStarted
+from runtime.events import (
+    AnyEvent,
+    RunAborting,
+    RunCompleted,
+    RunFailed,
+    StepAsked,
+    StepBegun,
+    StepCompleted,
+    StepDecided,
+    StepStarted,
+)
 from runtime.people import VERDICTS
 from runtime.step_book import StepBook
 from runtime.undo import undos
@@ -16,6 +26,8 @@ from runtime.undo import undos
 def open_questions(events: Sequence[AnyEvent]) -> list[StepAsked]:
     """What a person is asked and has not decided."""
     book = StepBook()
+    if any(isinstance(event, RunAborting | RunFailed | RunCompleted) for event in events):
+        return []
     for event in events:
         if isinstance(event, StepStarted | StepAsked | StepDecided | StepBegun | StepCompleted):
             book.apply(event)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from autogen_core.tools import ToolSchema
 from pydantic import JsonValue
@@ -59,6 +59,29 @@ class BookingTravelDomain(TravelDomain):
             for failed in finding.failures
         ]
         return {**result, "bookings": [*facts, *failures]}
+
+    def pages(self, result: JsonValue, steps: Mapping[str, tuple[str, str]]) -> Mapping[str, str]:
+        """The trip's pages, with the bookings at the end of plan.md."""
+        if not isinstance(result, dict) or not isinstance(found := result.get("bookings"), list):
+            return super().pages(result, steps)
+        trip: JsonValue = {name: value for name, value in result.items() if name != "bookings"}
+        pages = super().pages(trip, steps)
+        lines = [_booking_line(booking) for booking in found if isinstance(booking, dict)]
+        if not lines:
+            return pages
+        return {**pages, "plan.md": "\n".join([pages["plan.md"].rstrip(), "", "## 预订", "", *lines, ""])}
+
+
+_WORDS = {"hold_hotel_room": "留房", "issue_tickets": "门票"}
+
+
+def _booking_line(booking: JsonObject) -> str:
+    """One booking, or why there is none, for people."""
+    what = _WORDS.get(str(booking["tool"]), str(booking["tool"]))
+    made = booking.get("booking")
+    if isinstance(made, dict):
+        return f"- {what}：{made['what']}，{made['price_cny']}元（编号 {made['reference']}）"
+    return f"- {what}：没有预订（{booking['message']}）"
 
 
 def _calls(trip: TripPlan, party: int, answer: JsonObject) -> Iterator[Call]:

@@ -21,6 +21,7 @@ from runtime.people import Decision, abort, decide
 from runtime.replay import replay
 from scenarios import build
 from scenarios.load import load_scenario
+from scenarios.travel.booking import BookingTravelDomain
 from scenarios.travel.itinerary import TripResult
 from serving.source import ModelSource
 from tests.agents.team import PolicyModel
@@ -169,6 +170,8 @@ async def test_a_whole_trip_is_booked_after_its_checks(tmp_path: Path, monkeypat
     assert states(tmp_path) == {("room", "held"): 1}
     await decide(journal, "run", "", Decision("approve"))
     result = cast(Any, await resumed(journal))["result"]
+    page = BookingTravelDomain().pages(result, {})["plan.md"]
+    assert "## 预订" in page and "门票：故宫博物院" in page
     assert [booking["status"] for booking in result.pop("bookings")] == ["booked", "booked"]
     assert [check.name for check in TripResult.model_validate(result).checks if not check.passed] == []
     assert states(tmp_path) == {("room", "held"): 1, ("tickets", "issued"): 1}
