@@ -152,3 +152,5 @@ def test_a_prompt_that_is_set_is_asked_and_the_rest_is_reused(terminal: Terminal
     assert "spent: 1 model calls" in ended.err
     prompt.unlink()
     assert terminal.type("replay", "last").out.startswith("identical")
+    assert terminal.type("runs", "export", "last", home / "fork.run").code == 0
+    assert terminal.type("runs", "verify", "last").code == 0
