@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runtime.blobs import digest
 from runtime.causes import RunCause
 from runtime.codec import canonical
+from runtime.diff import matched
 from runtime.events import AnyEvent, StepCompleted, StepStarted
 from runtime.journal import MemoryJournal
 from runtime.run_comparison import Comparison, compare
+from runtime.run_tree import StepNode
 from tests.runtime.changing import other, recorded
 from tests.runtime.test_local import perform
 
@@ -132,3 +137,26 @@ async def test_the_other_way_round_says_the_same_with_the_sides_exchanged() -> N
     assert there.alignment.count("changed") == back.alignment.count("changed")
     assert there.first is not None and back.first is not None
     assert (there.first.cause, back.first.cause) == ("extra step", "missing step")
+
+
+def steps_of(asked: list[tuple[str, str]]) -> list[StepNode]:
+    return [
+        StepNode(StepStarted(seq=n + 1, step=f"s{n}", delivery="d", kind="tool", name=name, request=request))
+        for n, (name, request) in enumerate(asked)
+    ]
+
+
+asked = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xyz")), max_size=8)
+
+
+@given(asked, asked)
+def test_whatever_two_deliveries_did_each_thing_stands_in_one_row(
+    one: list[tuple[str, str]], two: list[tuple[str, str]]
+) -> None:
+    a, b = steps_of(one), steps_of(two)
+    pairs = list(matched(a, b))
+    assert [mine for mine, _ in pairs if mine is not None] == a, "in the order of the first"
+    assert sorted(theirs.seq for _, theirs in pairs if theirs is not None) == [node.seq for node in b]
+    equal = Counter(node.content for node in a) & Counter(node.content for node in b)
+    found = Counter(mine.content for mine, theirs in pairs if mine and theirs and mine.content == theirs.content)
+    assert found == equal, "whatever is equal is matched"
