@@ -160,7 +160,10 @@ async def test_a_whole_trip_is_booked_after_its_checks(tmp_path: Path, monkeypat
             return {"hold_room": True, "tickets": ["故宫博物院"]}
         return thoughtful(prompt, schema)
 
-    monkeypatch.setattr(build, "open_model", lambda *_: PolicyModel(policy))
+    def model(_source: ModelSource, _secrets: object) -> PolicyModel:
+        return PolicyModel(policy)
+
+    monkeypatch.setattr(build, "open_model", model)
     order = performance(tmp_path, TRAVEL / "beijing_booking.yaml")
     letters = Letters()
     letters.add_type(Request)
