@@ -22,6 +22,11 @@ def delivery_id(message: str, agent: AgentName) -> str:
     return "d" + derived_id(message, "to", agent)
 
 
+def effect_key(run: str, step: str) -> str:
+    """The key of a step's effect in the outside world, where the steps of all runs meet: equal ones differ by run."""
+    return f"{run}-{step}" if run else step
+
+
 def step_id(delivery: str, kind: StepKind, request: Digest, occurrence: int) -> str:
     """The id of a side effect: the delivery, what is asked, and how many equal ones came before."""
     return "s" + derived_id(delivery, kind, request, occurrence)

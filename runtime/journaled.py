@@ -32,6 +32,7 @@ from runtime.budget import estimated_tokens
 from runtime.codec import Json, canonical
 from runtime.delivery import Delivery
 from runtime.events import EffectClass
+from runtime.ids import effect_key
 from runtime.link_book import LinkBook
 from runtime.steps import StepCall, StepResult
 
@@ -175,15 +176,19 @@ class JournaledTool(Tool):
         inner: Tool,
         effect: EffectClass,
         *,
+        run: str = "",
         is_metered: bool = False,
         approval: Callable[[Mapping[str, Json]], str] | None = None,
         undo: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
-        """With `is_metered`, a call happens when the run's budget has let it through. `approval` says what a person is
+        """`run` makes the keys of effects differ between runs, whose steps may have the same ids.
+
+        With `is_metered`, a call happens when the run's budget has let it through. `approval` says what a person is
         asked before a call with these arguments, empty for nothing; `undo` undoes a compensable call by its step's id.
         """
         self._inner = inner
         self._effect: EffectClass = effect
+        self._run = run
         self._is_metered = is_metered
         self._approval = approval
         self._undo = undo
@@ -222,14 +227,14 @@ class JournaledTool(Tool):
     async def run_json(
         self, args: Mapping[str, Any], cancellation_token: CancellationToken, call_id: str | None = None
     ) -> Any:
-        """Calls the tool, with the step's id as `call_id`: the key of an idempotent effect.
+        """Calls the tool, with run and step as `call_id`: the key of an idempotent effect.
 
         Raises:
             StepFailed: with code "denied", when a person has denied the call.
         """
 
         async def call(step: str) -> StepResult:
-            value = _plain(await self._inner.run_json(args, CancellationToken(), step))
+            value = _plain(await self._inner.run_json(args, CancellationToken(), effect_key(self._run, step)))
             attempts = value.get("attempts") if isinstance(value, Mapping) else None
             return StepResult(value, attempts=attempts if isinstance(attempts, int) else 1)
 

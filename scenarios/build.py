@@ -215,7 +215,9 @@ class _Wiring:
             self._add(builder, name, agent)
         if any(self._registry.get(name).spec.undo for name in self._registry.names()):
             local = AgentPolicy(placement=Placement("local"))
-            builder.add(UNDO, Undoer, lambda: Undoer(undo_calls(self._registry, self._undoing)), local)
+            builder.add(
+                UNDO, Undoer, lambda: Undoer(undo_calls(self._registry, self._undoing, self.resources.run)), local
+            )
         return replace(builder.team(), budget=self._budget())
 
     def _budget(self) -> Budget:
@@ -225,7 +227,7 @@ class _Wiring:
         return Budget(limits.model_calls, limits.tool_calls, limits.tokens, limits.cost, prices)
 
     def _undoing(self, tool: Tool) -> Tool:
-        return JournaledTool(tool, "idempotent")
+        return JournaledTool(tool, "idempotent", run=self.resources.run)
 
     def _add(self, builder: TeamBuilder, name: str, agent: schema.Agent) -> None:
         policy = AgentPolicy(placement=_placement(self.config.scenario, agent))
@@ -350,10 +352,11 @@ class _Wiring:
         """A single tool whose calls are steps, with its approval, its undo, and counted."""
         name = tool.name
         spec = self._registry.get(name).spec
-        approval, undo = spec.approval, undo_calls(self._registry, lambda plain: plain).get(name)
+        approval, undo = spec.approval, undo_calls(self._registry, lambda plain: plain, self.resources.run).get(name)
         return JournaledTool(
             tool,
             spec.effect,
+            run=self.resources.run,
             is_metered=True,
             approval=None if approval is None else partial(_question, approval, name),
             undo=None if undo is None else partial(_undone, undo),

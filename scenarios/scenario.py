@@ -218,7 +218,7 @@ class Tool(Part):
     approval: Literal["always", "never"] | ApprovalRule | None = None
     """When a person must approve a call before it happens; none keeps the tool's own."""
     undo: Name | None = None
-    """The tool that undoes a call of a compensable one, given the id of its step; none keeps the tool's own."""
+    """The tool that undoes a call of a compensable one, given the key of that call; none keeps the tool's own."""
 
     @model_validator(mode="before")
     @classmethod

@@ -9,6 +9,7 @@ from autogen_core import BaseAgent, CancellationToken, MessageContext
 from autogen_core.tools import Tool
 
 from runtime.errors import StepFailed
+from runtime.ids import effect_key
 from tools.registry import ToolRegistry
 
 ATTEMPTS = 2
@@ -43,11 +44,11 @@ class Undoer(BaseAgent):
                     raise
 
 
-def undo_call(tool: Tool, parameter: str) -> UndoCall:
-    """Calls an undoing tool, whose only required parameter takes the id of the step that is to be undone."""
+def undo_call(tool: Tool, parameter: str, run: str) -> UndoCall:
+    """Calls an undoing tool, whose only required parameter takes the key under which the step was done."""
 
     async def undo(step: str, key: str) -> None:
-        said: object = await tool.run_json({parameter: step}, CancellationToken(), key or None)
+        said: object = await tool.run_json({parameter: effect_key(run, step)}, CancellationToken(), key or None)
         answer: Mapping[str, object] = cast(Mapping[str, object], said) if isinstance(said, Mapping) else {}
         if answer.get("status") not in (None, "ok"):
             error = cast(Mapping[str, object], answer.get("error") or {})
@@ -56,11 +57,11 @@ def undo_call(tool: Tool, parameter: str) -> UndoCall:
     return undo
 
 
-def undo_calls(registry: ToolRegistry, wrap: Callable[[Tool], Tool]) -> dict[str, UndoCall]:
+def undo_calls(registry: ToolRegistry, wrap: Callable[[Tool], Tool], run: str) -> dict[str, UndoCall]:
     """How to undo each compensable tool; `wrap` is put around the undoing ones."""
     calls: dict[str, UndoCall] = {}
     for name in registry.names():
         undo = registry.get(name).spec.undo
         if undo is not None:
-            calls[name] = undo_call(wrap(registry.get(undo)), registry.undo_parameter(name))
+            calls[name] = undo_call(wrap(registry.get(undo)), registry.undo_parameter(name), run)
     return calls

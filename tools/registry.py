@@ -74,7 +74,7 @@ class ToolRegistry:
                 self.undo_parameter(name)
 
     def undo_parameter(self, name: str) -> str:
-        """The parameter of the undoing tool that takes the id of the step to undo.
+        """The parameter of the undoing tool that takes the key of the call to undo.
 
         Raises:
             UsageError: the undoing tool is unknown or takes something else, or the tool is not compensable.

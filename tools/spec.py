@@ -82,8 +82,8 @@ class ToolSpec:
     approval: Approval | None = None
     """When a person must approve a call; None: never."""
     undo: str | None = None
-    """The tool that undoes a call of a compensable one; its only required parameter takes the id of the step. It must
-    be safe for a step that has not happened, and for one that it has undone already."""
+    """The tool that undoes a call of a compensable one; its only required parameter takes the key of that call, its
+    `CallId`. It must be safe for a call that has not happened, and for one that it has undone already."""
     repairers: Mapping[str, Repairer] = field(default_factory=dict[str, Repairer])
     """By parameter: finds the known value that was meant."""
 

@@ -95,7 +95,8 @@ def test_a_post_sends_json_with_the_key_of_its_step(terminal: Terminal, origin: 
     assert (request, json.loads(body)) == ("POST /book", {"city": "北京"})
     started = [event for event in _events(terminal) if event["event"] == "step_started"]
     assert [event["effect"] for event in started] == ["idempotent"]
-    assert key == started[0]["step"]
+    run = json.loads(terminal.type("runs", "list", "--json").out)[0]["run"]
+    assert key == f"{run}-{started[0]['step']}", "two runs of one scenario have steps of the same ids"
 
 
 def _events(terminal: Terminal) -> list[dict[str, Any]]:

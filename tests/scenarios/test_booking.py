@@ -108,6 +108,19 @@ async def test_an_aborted_run_releases_its_rooms(tmp_path: Path) -> None:
     await replay(journal, "run")
 
 
+async def test_two_runs_of_one_scenario_have_bookings_of_their_own(tmp_path: Path) -> None:
+    first, second = MemoryJournal(), MemoryJournal()
+    for journal, run in ((first, "monday"), (second, "tuesday")):
+        with pytest.raises(WaitingForPerson):
+            await LocalEngine(journal).perform(replace(booker(tmp_path), run=run))
+    assert states(tmp_path) == {("room", "held"): 4}
+    await abort(second, "tuesday", "wang", "")
+    with pytest.raises(RunAborted):
+        await LocalEngine(second).perform(await recorded_performance(second, "tuesday"))
+    held = [row["reference"] for row in Ledger(tmp_path / "state").rows() if row["state"] == "held"]
+    assert len(held) == 2 and all(reference.startswith("monday") for reference in held)
+
+
 async def settle(journal: FailingJournal, verdict: Verdict, tickets: int) -> None:
     """Goes on with a run as often as it takes, deciding whatever it asks with a look into the ledger."""
     for _ in range(8):

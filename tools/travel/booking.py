@@ -1,7 +1,7 @@
 """Bookings on a small ledger of this machine: rooms that are held and released, tickets that are issued for good.
 
-The ledger stands for what a booking office keeps. Every row is keyed by the id of the step that made it, so that a call
-that comes again with the same key changes nothing: that is what "exactly once" is measured on.
+The ledger stands for what a booking office keeps. Every row is keyed by the run and the step that made it, so that a
+call that comes again with the same key changes nothing: that is what "exactly once" is measured on.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Booking(TypedDict):
     """One row of the ledger."""
 
     reference: str
-    """The key: the id of the step that made it."""
+    """The key: the run and the step that made it."""
     kind: Literal["room", "tickets"]
     what: str
     price_cny: int
