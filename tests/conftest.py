@@ -9,11 +9,16 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from serving.blueprint import ServeRequest
 from serving.deploy import Deployment, serve_up
 from serving.live import forbid_live_calls
 from tests.postgres_server import PostgresServer, running_server
+
+settings.register_profile("normal", max_examples=200, deadline=None)
+settings.register_profile("nightly", max_examples=10_000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "normal"))
 
 TEST_MODEL = "qwen2.5-coder-0.5b"
 DEPLOY_LIMIT_S = 1500

@@ -1,0 +1,113 @@
+"""Random teams under random schedules with crashes, duplicates and stale owners: no loss, no duplicate, one order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.events import (
+    AnyEvent,
+    DeliveryCompleted,
+    DeliveryStarted,
+    MessagePublished,
+    MessageSent,
+    RunCompleted,
+    StepCompleted,
+    StepStarted,
+)
+from tests.runtime.small_world import HOSTS, RUN, Doing, Program, World, now
+
+PROGRESS = ("hand_over", "append", "release", "release", "happen")
+MISHAPS = (
+    "hand_over_again",
+    "kill_host",
+    "kill_host_after_its_effect",
+    "kill_owner",
+    "pause_owner",
+    "wake_stale",
+    "lose_answer",
+    "kill_all",
+)
+MOVES = (*PROGRESS * 4, *MISHAPS)
+"""Most moves bring the run on, so that mishaps meet it at every stage."""
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> list[Program]:
+    """Two to four agents; each reaches only those after it."""
+    count = draw(st.integers(2, 4))
+    made: list[Program] = []
+    for number in range(count):
+        later = st.lists(st.integers(number + 1, count - 1), min_size=1, max_size=2) if number + 1 < count else None
+        kinds = ["read", "idempotent", "irreversible", *(["ask", "tell"] if later is not None else [])]
+        doings: list[Doing] = []
+        for kind in draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=3)):
+            targets = tuple(draw(later)) if later is not None and kind in ("ask", "tell") else ()
+            doings.append(Doing(kind, targets))
+        made.append(doings)
+    return made
+
+
+schedules = st.lists(st.tuples(st.sampled_from(MOVES), st.integers(0, HOSTS - 1)), min_size=20, max_size=120)
+
+
+def move(world: World, name: str, host: int) -> None:
+    """One move of the schedule."""
+    match name:
+        case "hand_over" | "hand_over_again" | "release" | "happen" | "kill_host":
+            getattr(world, name)(host)
+        case "kill_host_after_its_effect":
+            world.kill_host(host, with_effect=True)
+        case "pause_owner":
+            world.kill_owner(is_paused=True)
+        case _:
+            getattr(world, name)()
+
+
+def doings(events: list[AnyEvent]) -> dict[str, list[str]]:
+    """The ids of all that happened, by what it is."""
+    return {
+        "messages": [event.message for event in events if isinstance(event, MessageSent | MessagePublished)],
+        "begun": [event.delivery for event in events if isinstance(event, DeliveryStarted)],
+        "ended": [event.delivery for event in events if isinstance(event, DeliveryCompleted)],
+        "steps": [event.step for event in events if isinstance(event, StepStarted)],
+        "results": [event.step for event in events if isinstance(event, StepCompleted)],
+    }
+
+
+async def performed(team: list[Program], schedule: list[tuple[str, int]]) -> World:
+    world = World(team)
+    for name, host in schedule:
+        if world.owner.core.has_ended:
+            break
+        move(world, name, host)
+    world.finish()
+    while world.stale:
+        world.wake_stale()
+    return world
+
+
+@given(team=programs(), schedule=schedules)
+def test_a_run_under_any_mishaps_is_the_undisturbed_one(team: list[Program], schedule: list[tuple[str, int]]) -> None:
+    undisturbed, disturbed = asyncio.run(_both(team, schedule))
+    events = now(disturbed.journal.events(RUN))
+    assert [event.seq for event in events] == list(range(1, len(events) + 1)), "no gap"
+    assert all(events[event.seq - 1] == event for event in disturbed.known), "what was acknowledged stays"
+    assert isinstance(events[-1], RunCompleted)
+    assert disturbed.result == undisturbed.result
+    expected, found = doings(now(undisturbed.journal.events(RUN))), doings(events)
+    for name, ids in found.items():
+        assert len(ids) == len(set(ids)), f"{name}: nothing twice"
+        assert set(ids) == set(expected[name]), f"{name}: nothing lost"
+    assert disturbed.done_again == [], "what was finished is not done again"
+    assert set(disturbed.effects) == set(undisturbed.effects), "no effect is lost"
+    twice = {disturbed.keys[step] for step, times in disturbed.effects.items() if times > 1}
+    assert twice <= {"read", "idempotent"}, "what must not be repeated is not"
+    assert Counter(undisturbed.effects.values()).keys() <= {1}
+
+
+async def _both(team: list[Program], schedule: list[tuple[str, int]]) -> tuple[World, World]:
+    return await performed(team, []), await performed(team, schedule)
