@@ -81,7 +81,7 @@ class Stepping(HostedRun):
         self.outbox.append((events, blobs))
 
     def _task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        if work.__name__ == "_flush":
+        if getattr(work, "__name__", "") == "_flush":
             work.close()
             return cast("asyncio.Task[None]", None)
         self.waiting.append(work)
