@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 import runtime
 from runtime.errors import ClusterLost
 from runtime.events import RunCompleted, StepCompleted
-from runtime.ray_local import ensure_ray, stop_ray
+from runtime.ray_local import stop_ray
 from runtime.replay import replay
 from runtime.sql_journal import SqliteJournal
 from tests.runtime.payments import LOOK_AGAIN_S, Ledger
@@ -28,9 +29,10 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(180)]
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home with a Ray head of its own."""
+    """A home with a Ray head of its own, started by a process of its own: its token stays out of this one."""
     folder = tmp_path_factory.mktemp("home")
-    ensure_ray(folder)
+    start = "import pathlib, sys, runtime.ray_local; runtime.ray_local.ensure_ray(pathlib.Path(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", start, str(folder)], cwd=ROOT, check=True)
     yield folder
     stop_ray(folder)
 
