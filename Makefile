@@ -47,6 +47,7 @@ run: env ## Plan the family's trip: model, Ray, vLLM and the team, then the plan
 
 test: env check ## Run all checks and every test, with PostgreSQL, Ray and the real model
 	$(BIN)/pytest -m postgres
+	$(BIN)/pytest -m conformance
 	$(BIN)/pytest -m "ray or slow"
 	$(BIN)/pytest -m model --timeout 1800
 

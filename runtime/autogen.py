@@ -35,6 +35,7 @@ from autogen_core._message_handler_context import MessageHandlerContext
 from autogen_core._subscription_context import SubscriptionInstantiationContext
 
 from runtime import steps
+from runtime.autogen_runtime import RayAgentRuntime as RayAgentRuntime
 from runtime.delivery import Delivery
 from runtime.errors import UsageError
 from runtime.events import AgentName, Topic

@@ -35,6 +35,10 @@ Digest = str
 """The content hash of a blob: 32 hexadecimal digits of BLAKE2b."""
 
 
+Listening = tuple[str, str, bool]
+"""A subscription as a fact: topic type, agent type, and whether the topic's type only has to begin like that."""
+
+
 class AgentName(msgspec.Struct, frozen=True, order=True):
     """An agent's address: its type and its key, as in autogen-core."""
 
@@ -276,9 +280,21 @@ class LimitsRaised(Event, frozen=True, tag="limits_raised"):
     """The limits that change, by their names."""
 
 
+class RoutesChanged(Event, frozen=True, tag="routes_changed"):
+    """Agent types or subscriptions came or went while the run was under way; what is published later goes by them."""
+
+    types: dict[str, bool] = {}
+    """Agent types that are new, each with whether deliveries of one agent may overlap."""
+    subscribed: tuple[Listening, ...] = ()
+    """Subscriptions that are new; they come after those that were there."""
+    unsubscribed: tuple[Listening, ...] = ()
+    """Subscriptions that are gone."""
+
+
 AnyEvent = (
     RunStarted
     | RunForked
+    | RoutesChanged
     | MessageSent
     | MessagePublished
     | DeliveryStarted

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from runtime.budget import Budget
-from runtime.events import AgentName, Topic
+from runtime.events import AgentName, RoutesChanged, Topic
 
 
 class Placement(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -57,6 +57,14 @@ class Routes(msgspec.Struct, frozen=True, omit_defaults=True):
             if subscription.matches(topic)
         )
         return tuple(name for name in found if name != sender)
+
+    def changed(self, event: RoutesChanged) -> Routes:
+        """The routes after a change."""
+        gone = {Subscription(*listening) for listening in event.unsubscribed}
+        kept = tuple(subscription for subscription in self.subscriptions if subscription not in gone)
+        added = tuple(Subscription(*listening) for listening in event.subscribed)
+        types = {name: AgentPolicy(concurrent=concurrent) for name, concurrent in event.types.items()}
+        return msgspec.structs.replace(self, types={**self.types, **types}, subscriptions=(*kept, *added))
 
     def policy(self, agent: AgentName) -> AgentPolicy | None:
         """The policy of the agent's type; None when no such type exists."""

@@ -31,6 +31,7 @@ from runtime.events import (
     MessageCancelled,
     MessagePublished,
     MessageSent,
+    RoutesChanged,
     RunAborting,
     RunCompleted,
     RunFailed,
@@ -150,7 +151,7 @@ class Sequencer:
         if isinstance(proposed, RunCompleted) and not self.is_idle:
             self._ending = proposed
             return []
-        if isinstance(proposed, MessagePublished):
+        if isinstance(proposed, MessagePublished) and not proposed.recipients:
             recipients = self._routes.subscribers(proposed.topic, proposed.sender)
             proposed = msgspec.structs.replace(proposed, recipients=recipients)
         return [self._number(event, at) for event in self._with_consequences(proposed)]
@@ -186,6 +187,8 @@ class Sequencer:
                 self._aborting, self._ending = event, None
             case RunCompleted() | RunFailed():
                 self._ended = True
+            case RoutesChanged():
+                self._routes = self._routes.changed(event)
             case RunForked():
                 self._ended, self._ending, self._aborting = False, None, None
             case RunStarted() | RunInterrupted() | LimitsRaised():
@@ -223,7 +226,7 @@ class Sequencer:
                 return self._seq > 0
             case RunAborting():
                 return self._aborting is not None
-            case RunCompleted() | RunFailed() | RunInterrupted() | LimitsRaised():
+            case RunCompleted() | RunFailed() | RunInterrupted() | LimitsRaised() | RoutesChanged():
                 return False
 
     def _undoes(self, event: AnyEvent) -> bool:

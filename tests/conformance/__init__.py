@@ -1,0 +1,1 @@
+"""Upstream's own tests, fetched when needed and run on our runtime."""

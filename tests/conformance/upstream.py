@@ -1,0 +1,132 @@
+"""Fetches upstream's tests and runs those that make a runtime on ours: `python -m tests.conformance.upstream`.
+
+They come from the source distributions on the package index, into the user's cache folder, and are never committed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from pathlib import Path
+
+VERSION = "0.7.5"
+PACKAGES = ("autogen-core", "autogen-agentchat")
+FETCH_LIMIT_S = 180
+HERE = Path(__file__).parent
+
+
+class NotFetched(Exception):
+    """The index did not answer with the source distribution; the message says what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How upstream's tests went."""
+
+    passed: tuple[str, ...]
+    failed: dict[str, str]
+    """The tests that did not pass, with the first line of why."""
+    skipped: tuple[str, ...]
+
+    def __str__(self) -> str:
+        total = len(self.passed) + len(self.failed)
+        lines = [f"{len(self.passed)} of {total} passed, {len(self.skipped)} skipped by themselves"]
+        return "\n".join([*lines, *(f"  {name}: {why}" for name, why in self.failed.items())])
+
+
+def cache_folder() -> Path:
+    """Where fetched tests lie."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "repertory" / "upstream"
+
+
+def fetch(package: str) -> Path:
+    """The folder of a package's tests, fetched if it is not there.
+
+    Raises:
+        NotFetched: when the index does not answer.
+    """
+    cache = cache_folder()
+    stem = f"{package.replace('-', '_')}-{VERSION}"
+    tests = cache / stem / "tests"
+    if not tests.is_dir():
+        archive = cache / f"{stem}.tar.gz"
+        if not archive.is_file():
+            _download(package, cache)
+        with tarfile.open(archive) as opened:
+            opened.extractall(cache, filter="data")
+    return tests
+
+
+def _download(package: str, cache: Path) -> None:
+    options = ["--no-deps", "--no-binary", ":all:", "--retries", "1", "--dest", str(cache)]
+    command = [sys.executable, "-m", "pip", "download", *options, f"{package}=={VERSION}"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=FETCH_LIMIT_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise NotFetched(f"the index did not send {package} {VERSION} within {FETCH_LIMIT_S} s") from error
+    if done.returncode:
+        raise NotFetched(f"the index did not send {package} {VERSION}: {done.stderr.strip().splitlines()[-1:]}")
+
+
+def files_with_a_runtime(tests: Path) -> list[Path]:
+    """The test files that make a runtime."""
+    return [path for path in sorted(tests.glob("test_*.py")) if "SingleThreadedAgentRuntime" in path.read_text()]
+
+
+def run(package: str, work: Path) -> Report:
+    """Runs a package's tests on `RayAgentRuntime`, with `work` for what they write.
+
+    Raises:
+        NotFetched: when they cannot be had.
+    """
+    tests = fetch(package)
+    results = work / f"{package}.xml"
+    root = HERE.parent.parent
+    path = os.pathsep.join(str(folder) for folder in (root, HERE / "stand_ins", tests))
+    options = [
+        "-p",
+        "tests.conformance.substitute",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        os.devnull,
+        "--rootdir",
+        str(tests),
+    ]
+    options += ["-o", "anyio_mode=auto", "--timeout", "20", "-q", "--import-mode=importlib", f"--junitxml={results}"]
+    command = [sys.executable, "-m", "pytest", *options, *map(str, files_with_a_runtime(tests))]
+    subprocess.run(command, cwd=work, env={**os.environ, "PYTHONPATH": path}, stdout=sys.stderr, check=False)
+    return _read(results)
+
+
+def _read(results: Path) -> Report:
+    passed: list[str] = []
+    skipped: list[str] = []
+    failed: dict[str, str] = {}
+    for case in ET.parse(results).iter("testcase"):
+        name = f"{case.get('classname')}::{case.get('name')}"
+        fault = next((child for child in case if child.tag in ("failure", "error")), None)
+        if fault is not None:
+            failed[name] = (fault.get("message") or "").splitlines()[0]
+        elif case.find("skipped") is not None:
+            skipped.append(name)
+        else:
+            passed.append(name)
+    return Report(tuple(passed), failed, tuple(skipped))
+
+
+def main() -> None:
+    """Prints the figures of each package."""
+    import tempfile
+
+    for package in sys.argv[1:] or PACKAGES:
+        with tempfile.TemporaryDirectory() as work:
+            print(f"{package} {VERSION}: {run(package, Path(work))}")
+
+
+if __name__ == "__main__":
+    main()
