@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from runtime.errors import RunError, UsageError
 from scenarios.build import TeamConfig
 from scenarios.load import LoadedScenario
 from scenarios.outside import tool_secrets
+from tools.travel.booking import LEDGER, Ledger
 
 RAY_SAMPLE = 20
 """How many points are tried on Ray when nobody says how many."""
@@ -70,20 +72,28 @@ async def chaos(order: ChaosOrder, settings: Settings) -> int:
     choice = choose_model(order.loaded, settings)
     scenario = order.loaded.scenario
     await learn_knowledge(scenario, settings)
-    config = TeamConfig(
-        scenario=scenario,
-        folder=str(order.loaded.path.parent),
-        model=choice.source,
-        memory=str(settings.memory) if scenario.memory.knowledge else None,
-        mcp=listed,
-    )
     secrets = {**choice.secrets, **tool_secrets(scenario, settings.variables)}
 
-    def performance(_: Path) -> Performance:
+    def performance(state: Path) -> Performance:
+        config = TeamConfig(
+            scenario=scenario,
+            folder=str(order.loaded.path.parent),
+            model=choice.source,
+            memory=str(settings.memory) if scenario.memory.knowledge else None,
+            state=str(state),
+            mcp=listed,
+        )
         return Performance("chaos", config.spec(), first_recipient(scenario), first_message(scenario), secrets)
 
     with tempfile.TemporaryDirectory(prefix="repertory-chaos-") as folder:
-        return await _try(order, LocalChaos(performance, Path(folder)))
+        return await _try(order, LocalChaos(performance, Path(folder), bookings))
+
+
+def bookings(state: Path) -> dict[str, int]:
+    """How often each thing is booked according to the booking office's own ledger, in a scenario's state directory."""
+    if not (state / LEDGER).exists():
+        return {}
+    return dict(Counter(f"{row['kind']} {row['what']} {row['state']}" for row in Ledger(state).rows()))
 
 
 def _check_model(loaded: LoadedScenario) -> None:

@@ -78,8 +78,6 @@ def parse_point(text: str) -> Point:
 class Account:
     """What a run leaves behind, as one sees it who only looks."""
 
-    run: str
-    """Its id; another one than was killed, where nothing had been asked of that yet and it was begun anew."""
     result: Json
     """The answer; None when there is none."""
     failure: str

@@ -134,18 +134,20 @@ class LocalChaos:
                 return None
             crash = Crash(tuple(dying.acknowledged), len(scene.ledger.read()))
             scene.ledger.mend()
+            if not scene.was_asked(await kept.events(scene.order.run)):
+                kept, crash = self.journal(), Crash(effects=crash.effects)  # it is begun anew, as a person would
             began, recovering = clock.monotonic(), CrashingJournal(kept, None)
             account = await scene.recover(recovering)
-            if account.run != scene.order.run:
-                crash = Crash(effects=crash.effects)
             recovery_s = (recovering.grown_at or clock.monotonic()) - began
             waits = account.failure.startswith(WaitingForPerson.__name__)
             findings = compare(undisturbed, account, crash, has_ended=not waits)
-            findings = replace(findings, differences=(*findings.differences, *await self._strayed(kept, account)))
+            findings = replace(
+                findings, differences=(*findings.differences, *await self._strayed(kept, scene.order.run, account))
+            )
             verdict: Verdict = "failed" if findings.faults else "waits" if waits else "survived"
             return Trial(point, verdict, findings, recovery_s)
 
-    async def _strayed(self, journal: Journal, account: Account) -> list[str]:
+    async def _strayed(self, journal: Journal, run: str, account: Account) -> list[str]:
         """Whether the agents' code does what the journal says, in its order: two halves must have become one run.
 
         An order that is known to replay is not tried again.
@@ -154,7 +156,7 @@ class LocalChaos:
         if order in self.replayed:
             return []
         try:
-            await replay(journal, account.run)
+            await replay(journal, run)
         except DivergenceError as error:
             return [f"its journal cannot be replayed: {error}"]
         self.replayed.add(order)
@@ -180,6 +182,10 @@ class _Scene:
         self.ledger.mend()
         shutil.rmtree(self._folder)
 
+    def was_asked(self, events: Sequence[AnyEvent]) -> bool:
+        """Whether the run has its first message; before, there is nothing to be resumed."""
+        return any(isinstance(event, MessageSent) and event.cause == ROOT for event in events)
+
     async def perform(self, journal: CrashingJournal, order: Performance) -> Account:
         """Performs or resumes; what comes of it is told, not raised."""
         result: Json = None
@@ -191,15 +197,15 @@ class _Scene:
         except RepertoryError as error:
             failure = f"{type(error).__name__}: {error}"
         events = await journal.events(order.run)
-        return self._account(order.run, result, failure, events)
+        return self._account(result, failure, events)
 
     async def recover(self, journal: CrashingJournal) -> Account:
-        """Takes the run up; begins it where nothing was asked of it yet, and only looks where it has ended."""
+        """Takes the run up; begins it where there is nothing, and only looks where it has ended."""
         events = await journal.events(self.order.run)
         if events and isinstance(events[-1], RunCompleted | RunFailed):
             return await self._ended(journal, events)
-        if not any(isinstance(event, MessageSent) and event.cause == ROOT for event in events):
-            return await self.perform(journal, replace(self.order, run=f"{self.order.run}-again"))
+        if not events:
+            return await self.perform(journal, self.order)
         recorded = await recorded_performance(journal, self.order.run)
         resumed = replace(self.order, spec=recorded.spec, payload=recorded.payload, is_resumed=True)
         return await self.perform(journal, resumed)
@@ -213,7 +219,7 @@ class _Scene:
             result = answer["data"] if isinstance(answer, Mapping) else answer
         elif isinstance(last, RunFailed):
             failure = f"{last.failure.type.rpartition(':')[2]}: {last.failure.message}"
-        return self._account(self.order.run, result, failure, events)
+        return self._account(result, failure, events)
 
-    def _account(self, run: str, result: Json, failure: str, events: Sequence[AnyEvent]) -> Account:
-        return Account(run, result, failure, events, self.ledger.read(), self._chaos.books(self._folder / "world"))
+    def _account(self, result: Json, failure: str, events: Sequence[AnyEvent]) -> Account:
+        return Account(result, failure, events, self.ledger.read(), self._chaos.books(self._folder / "world"))

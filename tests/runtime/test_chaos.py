@@ -177,7 +177,7 @@ async def test_a_host_that_does_a_finished_step_again_is_noticed(tmp_path: Path)
 async def account_of(recipient: str) -> Account:
     journal = MemoryJournal()
     result = await LocalEngine(journal).perform(performance("run", recipient))
-    return Account("run", result, "", await journal.events("run"), ())
+    return Account(result, "", await journal.events("run"), ())
 
 
 async def test_every_kind_of_difference_is_told() -> None:
