@@ -74,6 +74,8 @@ async def chaos(order: ChaosOrder, settings: Settings) -> int:
     await learn_knowledge(scenario, settings)
     secrets = {**choice.secrets, **tool_secrets(scenario, settings.variables)}
 
+    run = f"chaos-{clock.new_id()[:8]}"
+
     def performance(state: Path) -> Performance:
         config = TeamConfig(
             scenario=scenario,
@@ -83,10 +85,22 @@ async def chaos(order: ChaosOrder, settings: Settings) -> int:
             state=str(state),
             mcp=listed,
         )
-        return Performance("chaos", config.spec(), first_recipient(scenario), first_message(scenario), secrets)
+        return Performance(run, config.spec(), first_recipient(scenario), first_message(scenario), secrets)
 
     with tempfile.TemporaryDirectory(prefix="repertory-chaos-") as folder:
-        return await _try(order, LocalChaos(performance, Path(folder), bookings))
+        return await _try(order, _engine(order, settings, performance, Path(folder)))
+
+
+def _engine(order: ChaosOrder, settings: Settings, performance: Callable[[Path], Performance], folder: Path) -> Chaos:
+    if order.engine == "local":
+        return LocalChaos(performance, folder, bookings)
+    from memory.ray_blackboard import RayBlackboard
+    from runtime.chaos_ray import RayChaos
+    from runtime.ray_local import ensure_ray
+
+    address = ensure_ray(settings.home, progress=say).address
+    clean = RayBlackboard(performance(folder).run).close
+    return RayChaos(performance, folder, address, order.hosts, bookings, clean)
 
 
 def bookings(state: Path) -> dict[str, int]:
@@ -128,7 +142,17 @@ def _chosen(order: ChaosOrder, every: Sequence[Point]) -> list[Point]:
     sample = order.sample if order.sample is not None or order.engine == "local" else RAY_SAMPLE
     if sample is None or sample >= len(every):
         return list(every)
-    return sorted(sorted(every, key=lambda point: clock.derived_id(order.seed, point))[:sample])
+    return sorted(_dealt(every, order.seed)[:sample])
+
+
+def _dealt(every: Sequence[Point], seed: int) -> list[Point]:
+    """All points in an order that the seed decides, in which every victim has its turn."""
+    turns: Counter[str] = Counter()
+    dealt: list[tuple[int, Point]] = []
+    for point in sorted(every, key=lambda point: clock.derived_id(seed, point)):
+        turns[point.victim] += 1
+        dealt.append((turns[point.victim], point))
+    return [point for _, point in sorted(dealt, key=lambda each: each[0])]
 
 
 @contextmanager
