@@ -170,12 +170,14 @@ def _progress(total: int, is_quiet: bool) -> Generator[Callable[[], None]]:
 def _told(order: ChaosOrder, trials: Sequence[Trial], took_s: float) -> int:
     failed = [trial for trial in trials if trial.verdict == "failed"]
     if order.json:
-        print_json({**_counts(trials), "seconds": round(took_s, 1), "failed": [_plain(order, each) for each in failed]})
+        recoveries = [{"victim": each, **_recovery(trials, each)} for each in sorted({t.point.victim for t in trials})]
+        said = {**_counts(trials), "seconds": round(took_s, 1), "recoveries": recoveries}
+        print_json({**said, "failed": [_plain(order, each) for each in failed]})
     else:
         rows = [
             (name.removesuffix("_s").replace("_", " "), _shown(name, value)) for name, value in _counts(trials).items()
         ]
-        print_table([*rows, ("took", f"{took_s:.1f} s")], right={1})
+        print_table([*rows, *_by_victim(trials), ("took", f"{took_s:.1f} s")], right={1})
     if failed:
         first = failed[0]
         say(f"the first point that fails is {first.point}:")
@@ -198,6 +200,18 @@ def _counts(trials: Sequence[Trial]) -> dict[str, int | float]:
         "sent_again_with_the_same_key": sum(trial.findings.repeated_keys for trial in trials),
         "slowest_recovery_s": round(max(trial.recovery_s for trial in trials), 3),
     }
+
+
+def _by_victim(trials: Sequence[Trial]) -> list[tuple[str, str]]:
+    """A line for each kind of process that was killed, where there are several."""
+    victims = sorted({trial.point.victim for trial in trials})
+    found = [(victim, _recovery(trials, victim)) for victim in victims if len(victims) > 1]
+    return [(f"  {name} killed", f"{said['points']} times, slowest {said['slowest_s']:.3f} s") for name, said in found]
+
+
+def _recovery(trials: Sequence[Trial], victim: str) -> dict[str, float]:
+    times = [trial.recovery_s for trial in trials if trial.point.victim == victim]
+    return {"points": len(times), "slowest_s": round(max(times), 3)}
 
 
 def _shown(name: str, value: float) -> str:
