@@ -63,6 +63,20 @@ def head_of(home: Path) -> psutil.Process:
     return psutil.Process(json.loads((home / "ray" / "head.json").read_text())["pid"])
 
 
+async def actors_of(head: psutil.Process, count: int) -> list[psutil.Process]:
+    """The processes of sequencer and hosts below the head, when there are this many."""
+    while len(found := [child for child in head.children(recursive=True) if is_actor(child)]) < count:  # noqa: ASYNC110  # nobody tells us
+        await asyncio.sleep(LOOK_AGAIN_S)
+    return found
+
+
+def is_actor(process: psutil.Process) -> bool:
+    try:
+        return re.match("ray::(SequencerActor|AgentHost)", " ".join(process.cmdline())) is not None
+    except psutil.NoSuchProcess:
+        return False
+
+
 async def resume(home: Path, folder: Path) -> None:
     """Takes the run up in a new process and checks how it ends."""
     ledger = Ledger(folder)
@@ -86,9 +100,7 @@ async def resume(home: Path, folder: Path) -> None:
 async def test_a_killed_driver_leaves_no_process_and_its_run_is_resumed(home: Path, tmp_path: Path) -> None:
     driving = await driver(home, tmp_path, "begin")
     await Ledger(tmp_path).written("held")
-    family = head_of(home).children(recursive=True)
-    actors = [process for process in family if re.match("ray::(SequencerActor|AgentHost)", " ".join(process.cmdline()))]
-    assert len(actors) >= 3, "a sequencer and two hosts"
+    actors = await actors_of(head_of(home), 3)  # a sequencer and two hosts, of which one may still be starting
     driving.kill()
     await driving.communicate()
     await gone(actors)
