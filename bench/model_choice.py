@@ -25,8 +25,8 @@ from runtime.engine import Performance
 from runtime.errors import RepertoryError
 from runtime.journal import MemoryJournal
 from runtime.local import LocalEngine
-from scenarios.build import TeamConfig
 from scenarios.load import LoadedScenario, load_scenario
+from scenarios.team_config import TeamConfig
 from serving.blueprint import ServeRequest
 from serving.source import ModelSource
 

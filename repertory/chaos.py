@@ -22,9 +22,9 @@ from runtime.chaos import Account, Point, Trial
 from runtime.chaos_local import LocalChaos
 from runtime.engine import Performance
 from runtime.errors import RunError, UsageError
-from scenarios.build import TeamConfig
 from scenarios.load import LoadedScenario
 from scenarios.outside import tool_secrets
+from scenarios.team_config import TeamConfig
 from tools.travel.booking import LEDGER, Ledger
 
 RAY_SAMPLE = 20

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from runtime.errors import UsageError
-from scenarios.build import registry_of
 from scenarios.flaws import Path, ScenarioError, dotted
 from scenarios.load import LoadedScenario
 from scenarios.outside import Outside, listed_tools, missing_secrets
 from scenarios.python_reference import find_python
 from scenarios.scenario import AGENT_KINDS, Fault, Scenario, Tool
+from scenarios.tool_entries import registry_of
 from tools.execute import Surroundings
 from tools.faults import FaultRule, Faults
 from tools.listed import ListedTool

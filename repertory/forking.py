@@ -26,8 +26,8 @@ from runtime.fork import ForkOrder, Point, at_delivery, at_message, at_result, f
 from runtime.fork_bill import Bill, Count, bill
 from runtime.journal import Journal
 from runtime.team import Resources, TeamSpec, find_builder
-from scenarios.build import BUILDER, TeamConfig
 from scenarios.load import revised
+from scenarios.team_config import BUILDER, TeamConfig
 from serving.source import ModelSource
 
 

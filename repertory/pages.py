@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 from repertory.evidence import Evidence
 from repertory.output import plain, print_json, print_line
 from runtime.codec import Json
-from scenarios.build import load_domain
+from scenarios.equipment import load_domain
 
 FOOTNOTE = re.compile(r"^\[\^(\d+)\]: ", re.MULTILINE)
 REFERENCE = re.compile(r"\[\^(\d+)\]")

@@ -31,11 +31,12 @@ from runtime.events import AgentName
 from runtime.journal import Journal
 from runtime.letters import Letters
 from runtime.people import raise_limits
-from scenarios.build import TeamConfig, knowledge_name, open_memory
+from scenarios.equipment import knowledge_name, open_memory
 from scenarios.kept_data import KeptData
 from scenarios.load import LoadedScenario
 from scenarios.outside import tool_secrets
 from scenarios.scenario import AGENT_KINDS, Scenario
+from scenarios.team_config import TeamConfig
 from serving.blueprint import ServeRequest
 from tools.listed import ListedTool
 

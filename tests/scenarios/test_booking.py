@@ -19,8 +19,9 @@ from runtime.letters import Letters
 from runtime.local import LocalEngine
 from runtime.people import Decision, abort, decide
 from runtime.replay import replay
-from scenarios import build
+from scenarios import equipment
 from scenarios.load import load_scenario
+from scenarios.team_config import TeamConfig
 from scenarios.travel.booking import BookingTravelDomain
 from scenarios.travel.itinerary import TripResult
 from serving.source import ModelSource
@@ -46,7 +47,7 @@ memory: {{remember: false}}
 def performance(directory: Path, file: Path) -> Performance:
     """A run of a scenario file whose ledger lies in a directory."""
     scenario = load_scenario(file).scenario
-    config = build.TeamConfig(
+    config = TeamConfig(
         scenario=scenario,
         folder=str(file.parent),
         model=ModelSource(kind="scripted", name="script"),
@@ -176,7 +177,7 @@ async def test_a_whole_trip_is_booked_after_its_checks(tmp_path: Path, monkeypat
     def model(_source: ModelSource, _secrets: object) -> PolicyModel:
         return PolicyModel(policy)
 
-    monkeypatch.setattr(build, "open_model", model)
+    monkeypatch.setattr(equipment, "open_model", model)
     order = performance(tmp_path, TRAVEL / "beijing_booking.yaml")
     letters = Letters()
     letters.add_type(Request)

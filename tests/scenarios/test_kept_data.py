@@ -12,9 +12,10 @@ from agents.planner import Planner
 from runtime.errors import RunError, UsageError
 from runtime.events import AgentName
 from runtime.team import Resources, Team
-from scenarios.build import TeamConfig, build
+from scenarios.build import build
 from scenarios.kept_data import KeptData
 from scenarios.load import load_scenario
+from scenarios.team_config import TeamConfig
 from scenarios.travel.domain import DATA
 from serving.absent import AbsentModel
 from serving.canned import Request
