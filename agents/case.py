@@ -10,8 +10,8 @@ from autogen_core.tools import ToolSchema
 
 from agents.domain import Conclusion, Decision, Domain
 from agents.graph import graph_faults
-from agents.limits import Limits, Purse
-from agents.messages import Amendment, Call, Failure, Finding, JsonObject, Request, Scene, Subtask, Verdict
+from agents.limits import Limits
+from agents.messages import Amendment, Call, Failure, Finding, JsonObject, Request, Scene, Spent, Subtask, Verdict
 
 SUBTASKS = "subtasks"
 """The key of the planning decision; an amendment of it asks for more subtasks."""
@@ -22,19 +22,24 @@ class Case:
     """The planner's notebook for one request; it lives as long as the request's handler."""
 
     request: Request
-    purse: Purse
     token: CancellationToken
     scene: Scene = field(default_factory=lambda: Scene(task={}))
     replans: int = 0
     """How often subtasks were planned again."""
+    spent: Spent = field(default_factory=Spent)
+    """What it has taken, with all that was done for it."""
 
     def know(self, **changes: object) -> None:
         """Puts what is now known into the scene."""
         self.scene = self.scene.model_copy(update=changes)
 
+    def pay(self, spent: Spent) -> None:
+        """Adds what a piece of work took."""
+        self.spent = self.spent.plus(spent)
+
     def take(self, finding: Finding) -> None:
         """Adds what an executor found, and what it took."""
-        self.purse.pay(finding.spent)
+        self.pay(finding.spent)
         self.know(
             facts=(*self.scene.facts, *finding.facts),
             failures=(*self.scene.failures, *_unknown(finding.failures, self.scene.failures)),
@@ -74,9 +79,9 @@ class Draft:
         """How many checks failed."""
         return sum(not check.passed for check in self.verdict.checks)
 
-    def conclusion(self, purse: Purse, wall_s: float) -> Conclusion:
+    def conclusion(self, spent: Spent, wall_s: float) -> Conclusion:
         """The draft as the end of the request."""
-        return Conclusion(self.scene, self.plan, self.verdict.checks, purse.spent, wall_s)
+        return Conclusion(self.scene, self.plan, self.verdict.checks, spent, wall_s)
 
 
 def graph_decision(domain: Domain, scene: Scene, tools: Sequence[ToolSchema], limits: Limits) -> Decision:

@@ -20,7 +20,7 @@ from agents.case import SUBTASKS, Case, Draft, graph_decision
 from agents.decide import Asking, Decider
 from agents.domain import Booking, Decision, Domain
 from agents.graph import in_order
-from agents.limits import Limits, Purse
+from agents.limits import Limits
 from agents.messages import (
     Amendment,
     Answer,
@@ -84,15 +84,14 @@ class Planner(Stateless):
         Raises:
             MissingInput: when something needed is missing and nobody could be asked.
             StepFailed: when the model cannot read the request or cannot plan.
-            BudgetExceeded: when a limit is reached.
         """
         started_s = clock.time_s()
-        case = Case(message, Purse(self._limits), ctx.cancellation_token)
+        case = Case(message, ctx.cancellation_token)
         await self._perceive(case)
         await self._recall(case)
         await self._investigate(case)
         draft = await self._draft(case)
-        conclusion = draft.conclusion(case.purse, clock.time_s() - started_s)
+        conclusion = draft.conclusion(case.spent, clock.time_s() - started_s)
         await self._progress("remember")
         episode, preferences = self._domain.lessons(conclusion)
         await self._tell(case, "retriever", Remember(episode=episode, preferences=preferences), Remembered)
@@ -249,7 +248,7 @@ class Planner(Stateless):
             posted = await self._board.post("scene", review.scene.model_dump(mode="json"))
             review = review.model_copy(update={"scene": posted})
         verdict = await self._tell(case, "critic", review, Verdict)
-        case.purse.pay(verdict.spent)
+        case.pay(verdict.spent)
         for amendment in verdict.amendments:
             log.info("amendment", decision=amendment.decision, text=amendment.text)
         return verdict
@@ -257,13 +256,12 @@ class Planner(Stateless):
     # Model and messages
 
     async def _decide(self, case: Case, decision: Decision) -> JsonObject:
-        """The model's valid answer. Raises: StepFailed, BudgetExceeded."""
-        case.purse.check()
+        """The model's valid answer. Raises: StepFailed."""
         dialogue = self._decider.dialogue(decision)
         try:
             return await dialogue.answer(case.token)
         finally:
-            case.purse.pay(dialogue.spent)
+            case.pay(dialogue.spent)
 
     async def _decide_or_leave(self, case: Case, decision: Decision) -> JsonObject:
         """The model's choice; nothing when it stays invalid, so that the checks can say what is missing."""
@@ -276,7 +274,6 @@ class Planner(Stateless):
 
     async def _tell(self, case: Case, agent: str, message: BaseModel, reply: type[R], key: str = "default") -> R:
         """The other agent's answer, which is a `reply`."""
-        case.purse.check()
         return cast(R, await self.send_message(message, AgentId(agent, key), cancellation_token=case.token))
 
     def _executor(self, place: int) -> str:

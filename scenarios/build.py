@@ -148,8 +148,6 @@ class _Wiring:
         return Limits(
             rounds=limits.rounds,
             subtasks=limits.subtasks,
-            model_calls=None,
-            tool_calls=None,
             executors=max(1, executors),
         )
 
