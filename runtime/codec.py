@@ -7,7 +7,7 @@ when the others are read, so that older runs are upgraded and newer ones refused
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any, TypeAlias
 
@@ -15,22 +15,10 @@ import msgspec
 
 from runtime.errors import CorruptEvent, UsageError
 from runtime.events import FORMAT_VERSION, AnyEvent, RunStarted
+from runtime.upgrades import JsonObject, check_version, upgraded
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 """What JSON can hold. What is decoded consists of dict, list, str, int, float, bool and None only."""
-
-JsonObject: TypeAlias = dict[str, Any]
-"""An event as decoded JSON, on its way through the upgrades."""
-
-Upgrade = Callable[[JsonObject], JsonObject]
-"""Turns an event of one format version into one of the next."""
-
-UPGRADES: Mapping[int, Upgrade] = {}
-"""For each old version the step to the one after it; a new `FORMAT_VERSION` adds its own here.
-
-A run keeps the version that it began with, also when a newer program resumes it: an upgrade leaves alone what has the
-newer form already. The golden journals (`tests/golden/`) hold every upgrade to what was written then.
-"""
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _value_decoder: msgspec.json.Decoder[Json] = msgspec.json.Decoder()
@@ -84,8 +72,9 @@ def decode_event(data: bytes, *, run: str, seq: int, version: int = FORMAT_VERSI
     """
     if seq == 1 and b'"run_started"' in data and b'"format":' not in data:
         raise CorruptEvent(f"run {run}: its first event states no format; restore the journal from a copy", run, seq)
+    check_version(version, run, seq)
     try:
-        event = _event_decoder.decode(data) if version == FORMAT_VERSION else _upgraded(data, run, seq, version)
+        event = _decoded(data, version)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError) as error:
         raise CorruptEvent(
             f"run {run}: event {seq} cannot be read ({error}); it was written by another program or is damaged: "
@@ -114,18 +103,11 @@ def format_of(first_event: bytes) -> int:
         return 1
 
 
-def _upgraded(data: bytes, run: str, seq: int, version: int) -> AnyEvent:
-    if version > FORMAT_VERSION:
-        raise CorruptEvent(
-            f"run {run}: its events have format {version}, this program reads up to {FORMAT_VERSION}; "
-            "use the newer version of Repertory that wrote it",
-            run,
-            seq,
-        )
+def _decoded(data: bytes, version: int) -> AnyEvent:
+    if version == FORMAT_VERSION:
+        return _event_decoder.decode(data)
     fields: JsonObject = msgspec.json.decode(data, type=dict[str, Any])
-    for old in range(version, FORMAT_VERSION):
-        fields = UPGRADES[old](fields)
-    event: AnyEvent = msgspec.convert(fields, AnyEvent)
+    event: AnyEvent = msgspec.convert(upgraded(fields, version), AnyEvent)
     return event
 
 

@@ -11,8 +11,8 @@ from typing import Literal
 
 import msgspec
 
-FORMAT_VERSION = 1
-"""The version of this file's classes as they are written to journals. A reader upgrades older ones."""
+FORMAT_VERSION = 2
+"""The version of this file's classes as they are written to journals; `runtime/upgrades.py` tells what changed when."""
 
 EffectClass = Literal["read", "idempotent", "compensable", "irreversible"]
 """What may be done with a step that started and did not complete: again freely; again with the same key; undo first;

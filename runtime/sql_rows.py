@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from runtime.codec import decode_event, encode_event, format_of
+from runtime.codec import decode_event, encode_event
 from runtime.compression import expand, squeeze
 from runtime.errors import CorruptEvent
 from runtime.events import FORMAT_VERSION, AnyEvent, Digest
 from runtime.journal import opening_fork
 from runtime.run_summary import RunSummary, summarised
+from runtime.upgrades import check_version
 
 SUM_BYTES = 8
 """The length of a sum: it guards against accidents, not against forgers."""
@@ -56,7 +57,9 @@ class RunState(msgspec.Struct, frozen=True):
     epoch: int = 0
     """The owner's."""
     format: int = 0
-    """The format version of its events; 0 before the first."""
+    """The format version of its last event; 0 before the first."""
+    earlier: tuple[tuple[int, int], ...] = ()
+    """Where an older program began the run: up to which seq its events have which older version."""
     last_sum: str = ""
     """The sum of the last event, in hexadecimal."""
     summary: RunSummary | None = None
@@ -69,6 +72,10 @@ class RunState(msgspec.Struct, frozen=True):
         """The seq of the last event."""
         return 0 if self.summary is None else self.summary.events
 
+    def format_at(self, seq: int) -> int:
+        """The format version in which the event of this seq is kept."""
+        return next((version for last, version in self.earlier if seq <= last), self.format)
+
 
 def claimed(state: RunState) -> RunState:
     """The run with a new owner."""
@@ -76,21 +83,34 @@ def claimed(state: RunState) -> RunState:
 
 
 def appended(state: RunState, events: Sequence[AnyEvent]) -> tuple[RunState, list[EventRow]]:
-    """The run with these events, which continue it, and their rows."""
+    """The run with these events, which continue it, and their rows.
+
+    Raises:
+        CorruptEvent: the events that it has are of a newer format than this program writes.
+    """
     rows: list[EventRow] = []
+    state = _in_this_format(state)
     if fork := opening_fork(events, state.last_seq):
-        state = msgspec.structs.replace(state, parent=fork.parent, shared=fork.seq - 1, format=FORMAT_VERSION)
+        state = msgspec.structs.replace(state, parent=fork.parent, shared=fork.seq - 1)
     sum_before = _first_sum(state)
-    version = state.format
     for event in events:
-        encoded = encode_event(event)
-        version = version or format_of(encoded)
-        data = squeeze(encoded)
+        data = squeeze(encode_event(event))
         sum_before = _sum(sum_before, data)
         rows.append(EventRow(event.seq, sum_before, data))
     summary = summarised(state.run, state.summary, events)
-    after = msgspec.structs.replace(state, format=version, last_sum=sum_before.hex(), summary=summary)
+    after = msgspec.structs.replace(state, last_sum=sum_before.hex(), summary=summary)
     return after, rows
+
+
+def _in_this_format(state: RunState) -> RunState:
+    """The run as it goes on in the format of this program, which an older one than it refuses to read then."""
+    if state.format == FORMAT_VERSION:
+        return state
+    if not state.format:
+        return msgspec.structs.replace(state, format=FORMAT_VERSION)
+    check_version(state.format, state.run, state.last_seq)
+    earlier = (*state.earlier, (state.last_seq, state.format))
+    return msgspec.structs.replace(state, format=FORMAT_VERSION, earlier=earlier)
 
 
 def first_row(state: RunState, after: int) -> int:
@@ -162,7 +182,7 @@ def _event(state: RunState, row: EventRow, sum_before: bytes) -> AnyEvent:
         data = expand(row.data)
     except ValueError as error:
         raise _corrupt(state.run, row.seq, f"cannot be expanded ({error})") from error
-    return decode_event(data, run=state.run, seq=row.seq, version=state.format)
+    return decode_event(data, run=state.run, seq=row.seq, version=state.format_at(row.seq))
 
 
 def _first_sum(state: RunState) -> bytes:

@@ -1,27 +1,31 @@
-"""Writes the golden journals: `python -m tests.golden.make`. Only a change of the format is a reason to do it again.
+"""Writes the golden journals of the present format: `python -m tests.golden.make`; `… schema` its events' classes only.
 
-Journals of an older format stay as they are beside the new ones: they are what upgrades are tested with.
+Those of older formats stay as they are: they are what upgrades are tested with.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 from runtime.blobs import Payload
 from runtime.codec import canonical
 from runtime.engine import Performance, recorded_performance, versions
 from runtime.errors import JournalError
-from runtime.events import AgentName, StepCompleted
+from runtime.events import FORMAT_VERSION, AgentName, StepCompleted
 from runtime.export import export_bytes
 from runtime.fork import ForkOrder, at_result, fork
 from runtime.journal import Journal, MemoryJournal
 from runtime.local import LocalEngine
 from runtime.sql_journal import SqliteJournal
 from runtime.team import TeamSpec
+from tests.golden.schema import schema_bytes
 from tests.runtime.test_resume import FailingJournal
 
 FOLDER = Path(__file__).parent
+"""In it a folder `v1`, `v2`, … for each version of the format."""
+SCHEMA = "schema.json"
 NAMES = ("plain", "faulty", "crash", "fork", "careless")
 
 
@@ -77,5 +81,13 @@ def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
+def main(folder: Path) -> None:
+    """Writes what is asked for on the command line."""
+    folder.mkdir(exist_ok=True)
+    _write(folder / SCHEMA, schema_bytes())
+    if "schema" not in sys.argv[1:]:
+        asyncio.run(write(folder))
+
+
 if __name__ == "__main__":
-    asyncio.run(write(FOLDER))
+    main(FOLDER / f"v{FORMAT_VERSION}")
