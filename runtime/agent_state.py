@@ -12,8 +12,9 @@ from autogen_core import BaseAgent
 from pydantic import BaseModel
 
 from runtime.cell import Cell
-from runtime.codec import Json
+from runtime.codec import Json, parse
 from runtime.debugger import is_machinery
+from runtime.events import AgentName
 from runtime.team import Agent
 
 MAX_ITEMS = 20
@@ -44,7 +45,7 @@ class AgentState:
 
     agent: str
     kind: str
-    """Its class; empty when it was not made yet."""
+    """Its class; empty when it was not made yet, or sleeps."""
     attributes: Mapping[str, Json]
     saved: Mapping[str, Json]
     """What its own `save_state` says, where it has one."""
@@ -62,6 +63,12 @@ def state_of(cell: Cell) -> AgentState:
     standing = [found for delivery, task in sorted(cell.at_work.items()) for found in _standing(delivery, task)]
     kind = "" if agent is None else type(agent).__qualname__
     return AgentState(str(cell.name), kind, attributes, _saved(cell, agent), tuple(standing))
+
+
+def state_asleep(name: AgentName, saved: bytes) -> AgentState:
+    """The state of an agent that sleeps: what it saved."""
+    found = readable(parse(saved))
+    return AgentState(str(name), "", {}, found if isinstance(found, Mapping) else {"state": found}, ())
 
 
 def _own(agent: Agent | None) -> object | None:

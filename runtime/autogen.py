@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import getmembers, isawaitable
-from typing import Any
+from typing import Any, cast
 
 from autogen_core import (
     Agent as AutoGenAgent,
@@ -36,6 +36,7 @@ from autogen_core._subscription_context import SubscriptionInstantiationContext
 
 from runtime import steps
 from runtime.autogen_runtime import RayAgentRuntime as RayAgentRuntime
+from runtime.codec import Json, canonical, parse
 from runtime.delivery import Delivery
 from runtime.errors import UsageError
 from runtime.events import AgentName, Topic
@@ -114,7 +115,12 @@ class _Maker:
             made = self.factory()
             agent = await made if isawaitable(made) else made
         await agent.bind_id_and_runtime(own_id, runtime)
-        return _Hosted(agent, self.letters)
+        return _Sleeping(agent, self.letters) if _is_savable(type(agent)) else _Hosted(agent, self.letters)
+
+
+def _is_savable(cls: type[BaseAgent]) -> bool:
+    """Whether an agent's class says itself what its state is; autogen-core's own answer is an empty one."""
+    return cls.save_state is not BaseAgent.save_state and cls.load_state is not BaseAgent.load_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +146,23 @@ class _Hosted:
         with MessageHandlerContext.populate_context(self.agent.id):
             response = await self.agent.on_message(message, context)
         return self.letters.encode(response if topic is None else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sleeping(_Hosted):
+    """An agent that says what its state is, and so can be put to sleep."""
+
+    async def save(self) -> bytes:
+        """What `save_state` says.
+
+        Raises:
+            UsageError: it is no JSON.
+        """
+        return canonical(cast(Json, await self.agent.save_state()))
+
+    async def load(self, state: bytes) -> None:
+        """Gives it to `load_state`."""
+        await self.agent.load_state(cast(Mapping[str, Any], parse(state)))
 
 
 class DeliveryRuntime(AgentRuntime):

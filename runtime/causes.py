@@ -21,6 +21,7 @@ Cause = Literal[
     "retrieval query",
     "missing step",
     "extra step",
+    "state",
     "code",
     "library version",
 ]
@@ -41,6 +42,7 @@ MEANINGS: Mapping[str, str] = {
     "retrieval query": "a memory is asked or told something else",
     "missing step": "something that was done is not done any more",
     "extra step": "something is done that was not done before",
+    "state": "an agent has kept something else of what it was told, when it went to sleep",
     "code": "the agent's code does something else with what it sees",
     "library version": "a library of another version than the record's does something else",
     "scenario": "the runs were begun from different scenarios",

@@ -7,13 +7,18 @@ agent did meanwhile lies in the host's hands in the order in which it did it. Ca
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol, TypeVar
 
+import structlog
+
+from runtime import clock, ids
 from runtime.agent_loop import AgentLoop
 from runtime.blobs import digest
 from runtime.codec import canonical, parse
 from runtime.delivery import Delivery
+from runtime.errors import RunError
 from runtime.events import (
     AgentName,
     AnyEvent,
@@ -31,9 +36,10 @@ from runtime.failures import revive
 from runtime.link_book import LinkBook
 from runtime.parcels import Parcel
 from runtime.steps import Recorded, StepCall, StepResult, current
-from runtime.team import Agent, AgentSpec, Incoming
+from runtime.team import Agent, AgentSpec, Incoming, Savable
 
 T = TypeVar("T")
+log = structlog.get_logger(__name__)
 
 
 class HostRun(Protocol):
@@ -69,10 +75,19 @@ class HostRun(Protocol):
 
 
 class Cell:
-    """An agent with its own loop; see the module. It is the `Outbox` of its deliveries and the `Timers` of its loop."""
+    """An agent with its own loop; see the module. It is the `Outbox` of its deliveries and the `Timers` of its loop.
 
-    def __init__(self, name: AgentName, spec: AgentSpec, host: HostRun) -> None:
+    `state` is what the agent saved when it went to sleep; None for one that is new.
+    """
+
+    def __init__(self, name: AgentName, spec: AgentSpec, host: HostRun, state: bytes | None = None) -> None:
         self.name = name
+        self.seen = 0
+        """The last event that it was told."""
+        self.deliveries = 0
+        """How many it has been handed since it was made or woken."""
+        self._state = state
+        self._is_unsavable = False
         self.links = LinkBook()
         self._spec = spec
         self._host = host
@@ -83,12 +98,34 @@ class Cell:
         self._results: dict[str, asyncio.Future[Recorded]] = {}
         self._held: dict[str, tuple[StepStarted, StepCall]] = {}
         self._timer_steps: dict[asyncio.TimerHandle, str] = {}
-        self._seen = 0
 
     @property
-    def is_resting(self) -> bool:
-        """Whether no handler of it runs."""
-        return not self._deliveries
+    def can_sleep(self) -> bool:
+        """Whether nothing of it is under way, nothing will be told to it that it waits for, and it can be saved."""
+        is_waiting = self._responses or self._results or self._held or self._timer_steps
+        is_at_rest = not (self._deliveries or self._loop.tasks or is_waiting)
+        return is_at_rest and not self._is_unsavable and isinstance(self.instance, Savable)
+
+    def save(self) -> bytes | None:
+        """What the agent saves, which is to change nothing of it; None when it cannot sleep."""
+        agent = self.instance
+        if not self.can_sleep or not isinstance(agent, Savable):
+            return None
+        context = contextvars.Context()
+        context.run(clock.current.set, Delivery(ids.sleep_id(self.name, self.seen), self.name, self, self._time_s))
+        task = self._loop.create_task(agent.save(), context=context)
+        self._loop.run_until_rest()
+        if not task.done():
+            self._loop.cancel_all()
+        error = RunError("it waits for something") if task.cancelled() else task.exception()
+        if error is None:
+            return task.result()
+        log.warning("agent.not_saved", agent=str(self.name), error=f"{type(error).__name__}: {error}")
+        self._is_unsavable = True
+        return None
+
+    def _time_s(self) -> float:
+        return self._loop.time_s
 
     @property
     def instance(self) -> Agent | None:
@@ -110,7 +147,7 @@ class Cell:
     def release(self, parcel: Parcel) -> None:
         """Hands one thing to the agent and runs it until it rests."""
         self._loop.time_s = parcel.event.at
-        self._seen = parcel.event.seq
+        self.seen = parcel.event.seq
         match parcel.event:
             case DeliveryStarted() as event:
                 self._start(event, parcel)
@@ -150,7 +187,8 @@ class Cell:
     def _start(self, event: DeliveryStarted, parcel: Parcel) -> None:
         message = parcel.message
         assert message is not None and parcel.payload is not None, "a delivery comes with its message"
-        delivery = Delivery(event.delivery, self.name, self, lambda: self._loop.time_s)
+        self.deliveries += 1
+        delivery = Delivery(event.delivery, self.name, self, self._time_s)
         self._deliveries[delivery.id] = delivery
         topic = None if isinstance(message, MessageSent) else message.topic
         incoming = Incoming(event.message, message.sender, topic, parcel.payload, delivery.cancelled)
@@ -178,9 +216,7 @@ class Cell:
             future.set_result(payload)
 
     def _cancel(self, event: MessageCancelled) -> None:
-        from runtime.ids import delivery_id
-
-        delivery = self._deliveries.get(delivery_id(event.message, self.name))
+        delivery = self._deliveries.get(ids.delivery_id(event.message, self.name))
         if delivery is not None:
             self._loop.call_soon(delivery.cancelled.set, context=delivery.context())
 
@@ -204,17 +240,25 @@ class Cell:
         )
 
     async def _agent(self) -> Agent:
-        """The instance, made at the first delivery; a factory that fails is tried again at the next one."""
+        """The instance, made at the first delivery; what fails to be made or loaded is tried again at the next one."""
         if self._instance is None:
             self._instance = self._loop.create_future()
             try:
-                self._instance.set_result(await self._spec.factory(self.name))
+                self._instance.set_result(await self._made())
             except BaseException as error:
                 self._instance.set_exception(error)
                 self._instance.exception()
                 self._instance = None
                 raise
         return await self._instance
+
+    async def _made(self) -> Agent:
+        agent = await self._spec.factory(self.name)
+        if self._state is not None:
+            if not isinstance(agent, Savable):
+                raise RunError(f"agent {self.name} was saved when it went to sleep, but cannot be given a state now")
+            await agent.load(self._state)
+        return agent
 
     # Outbox
 
@@ -228,7 +272,7 @@ class Cell:
 
     def standing_step(self, now: StepStarted) -> StepStarted:
         """The recorded step that stands for this one."""
-        return self._host.standing_step(now, self._seen)
+        return self._host.standing_step(now, self.seen)
 
     def expect_response(self, message: str) -> asyncio.Future[bytes]:
         """A future for the response to a message."""

@@ -18,7 +18,7 @@ from types import FrameType
 
 from runtime.errors import UsageError
 from runtime.events import AgentName, AnyEvent, DeliveryStarted, StepStarted
-from runtime.team import Agent, AgentSpec, Incoming
+from runtime.team import Agent, AgentSpec, Incoming, Savable
 
 _MACHINERY = ("runtime", "autogen_core", "asyncio", "contextlib")
 """Modules that a person who debugs an agent does not want to stand in."""
@@ -48,7 +48,8 @@ class Breakpoint:
         """An agent type whose agents stop at each delivery."""
 
         async def make(name: AgentName) -> Agent:
-            return _Watched(await spec.factory(name))
+            agent = await spec.factory(name)
+            return _WatchedSavable(agent) if isinstance(agent, Savable) else _Watched(agent)
 
         return AgentSpec(make, spec.policy)
 
@@ -100,6 +101,19 @@ class _Watched:
         else:
             breakpoint()
         return await self.agent.receive(incoming)
+
+
+@dataclass(frozen=True, slots=True)
+class _WatchedSavable(_Watched):
+    """The same of one that can sleep."""
+
+    async def save(self) -> bytes:
+        assert isinstance(self.agent, Savable)
+        return await self.agent.save()
+
+    async def load(self, state: bytes) -> None:
+        assert isinstance(self.agent, Savable)
+        await self.agent.load(state)
 
 
 def _is_plain_pdb() -> bool:

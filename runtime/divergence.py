@@ -19,6 +19,7 @@ from runtime.compared import compared
 from runtime.errors import CorruptEvent, DivergenceError
 from runtime.events import (
     AgentName,
+    AgentSlept,
     AnyEvent,
     DeliveryCompleted,
     DeliveryStarted,
@@ -50,6 +51,8 @@ def key_of(event: AnyEvent) -> Key | None:
             return "delivery", event.delivery
         case MessageCancelled():
             return "cancelled", event.message
+        case AgentSlept():
+            return "sleep", f"{event.agent} {event.seen}"
         case _:
             return None
 
@@ -174,6 +177,8 @@ def _cause(draft: Draft, old: BlobOf, new: BlobOf) -> tuple[Cause, str]:
         return _cause_of_change(draft, recorded, now)
     if now is None:
         assert recorded is not None
+        if isinstance(recorded, AgentSlept):
+            return "state", f"{agent} went to sleep and now cannot: it is at work, or does not say what it has kept"
         return _cause_of_absence(recorded), f"{agent} did {words(recorded)} and does not do it now"
     if isinstance(now, DeliveryCompleted):
         return _cause_of_early_end(draft, recorded, now)
@@ -199,6 +204,8 @@ def _cause_of_change(draft: Draft, recorded: AnyEvent, now: AnyEvent) -> tuple[C
             return "code", f"the handler of {draft.agent} raised {_failed(recorded.failure)} and does not now"
         case DeliveryCompleted(), _:
             return "message", f"{draft.agent} answers something else"
+        case AgentSlept(), _:
+            return "state", f"{draft.agent} has kept something else when it goes to sleep"
         case MessageSent(), _ if any(_is_same_message(recorded, later) for later in draft.later):
             return "order", f"{draft.agent} sends the same messages in another order"
         case ((MessageSent() | MessagePublished()), _):
@@ -281,6 +288,8 @@ def words(event: AnyEvent) -> str:
             return f"the end of a delivery to {event.agent}"
         case MessageCancelled():
             return f"giving up message {event.message}"
+        case AgentSlept():
+            return f"what {event.agent} has kept"
         case _:
             return type(event).__name__
 
@@ -323,6 +332,8 @@ def content_of(event: AnyEvent, blob: BlobOf) -> Json:
             return {"failure": msgspec.to_builtins(event.failure)}
         case MessageCancelled():
             return {"cancelled": event.message}
+        case AgentSlept():
+            return {"state": parse(blob(event.state))}
         case _:
             return {"event": type(event).__name__}
 

@@ -154,6 +154,8 @@ class DeliveryStarted(Event, frozen=True, tag="delivery_started"):
     """The delivery's id, derived from message and agent."""
     message: str
     agent: AgentName
+    state: Digest | None = None
+    """What the agent saved when it went to sleep, where this wakes it."""
 
 
 class StepStarted(Event, frozen=True, tag="step_started"):
@@ -238,6 +240,16 @@ class DeliveryCompleted(Event, frozen=True, tag="delivery_completed"):
     failure: Failure | None = None
 
 
+class AgentSlept(Event, frozen=True, tag="agent_slept"):
+    """An agent at rest was saved and dropped; its next delivery makes it anew and gives it this state."""
+
+    agent: AgentName
+    state: Digest
+    """What it saved, canonical."""
+    seen: int
+    """The last event that it had been told: the state is the one that this left."""
+
+
 class MessageCancelled(Event, frozen=True, tag="message_cancelled"):
     """The sender gave up waiting; a delivery of it that already runs goes on unless it heeds its token."""
 
@@ -304,6 +316,7 @@ AnyEvent = (
     | StepBegun
     | StepCompleted
     | DeliveryCompleted
+    | AgentSlept
     | MessageCancelled
     | RunCompleted
     | RunFailed

@@ -125,7 +125,7 @@ def _check_order(first: RunStarted, exported: Exported, name: str) -> None:
         raise _bad(name, f"routes that cannot be read ({error})", "agent types and subscriptions") from None
     for event in exported.events:
         try:
-            core.restore(event)
+            core.apply(event)
         except (KeyError, ValueError, AttributeError, RepertoryError):
             raise _bad(
                 name, f"event {event.seq} ({type(event).__name__}) without what it follows from", "events in order"

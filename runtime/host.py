@@ -19,10 +19,12 @@ import structlog
 from runtime import clock
 from runtime.blobs import digest
 from runtime.cell import Cell
+from runtime.cells import Cells
 from runtime.codec import canonical
 from runtime.errors import RepertoryError
 from runtime.events import (
     AgentName,
+    AgentSlept,
     AnyEvent,
     Digest,
     Failure,
@@ -39,6 +41,7 @@ from runtime.events import (
 from runtime.failures import describe
 from runtime.parcels import ForkPast, Parcel
 from runtime.recollection import Recalled, may_fire
+from runtime.rest_watch import RestWatch
 from runtime.standing import Standing
 from runtime.steps import NeedsPerson, StepCall, StepResult
 from runtime.team import Team
@@ -92,7 +95,8 @@ class HostedRun:
         self._team = team
         self._submit = submit
         self._secrets = secrets
-        self._cells: dict[AgentName, Cell] = {}
+        self._cells = Cells(self._cell, 0 if fork is None else fork.fork.seq)
+        self._rest = RestWatch(team.rest, self._put_to_sleep)
         self._batch = _Batch()
         self._flushing: asyncio.Task[None] | None = None
         self._performing: dict[str, asyncio.Task[None]] = {}
@@ -103,16 +107,40 @@ class HostedRun:
         assert parcel.to is not None
         if parcel.event.seq <= self._seen.get(parcel.to, 0):
             return
-        self._seen[parcel.to] = parcel.event.seq
         self._completed.update(parcel.completed)
-        cell = self._cells.get(parcel.to)
-        if cell is None:
-            cell = self._cells[parcel.to] = Cell(parcel.to, self._team.agents[parcel.to.type], self)
+        event = parcel.event
+        if isinstance(event, AgentSlept):
+            self._fall_asleep(event)
+        elif (cell := self._cells.of(parcel)) is not None:
+            self._seen[parcel.to] = event.seq
+            self._release_to(cell, parcel)
+            self._rest.see(cell)
+
+    def _release_to(self, cell: Cell, parcel: Parcel) -> None:
         event = parcel.event
         if parcel.is_past and isinstance(event, StepStarted | StepBegun) and not self._was_not_fired(event):
             self._recover(cell, event)
         else:
             cell.release(self._with_result(parcel))
+
+    def _cell(self, name: AgentName, state: bytes | None) -> Cell:
+        return Cell(name, self._team.agents[name.type], self, state)
+
+    def _put_to_sleep(self, name: AgentName) -> None:
+        """Proposes that an agent sleeps; it stays as it is unless, and until, this is recorded."""
+        cell = self._cells.awake.get(name)
+        if cell is not None and (state := cell.save()) is not None:
+            body = digest(state)
+            self.propose(AgentSlept(agent=name, state=body, seen=cell.seen), {body: state})
+
+    def _fall_asleep(self, event: AgentSlept) -> None:
+        """Forgets an agent, of which nothing is left here but what a fork must keep."""
+        self._cells.sleep(event)
+        self._rest.forget(event.agent)
+        if self._cells.is_shared(event):
+            self._seen[event.agent] = event.seq
+        else:
+            self._seen.pop(event.agent, None)
 
     def _recover(self, cell: Cell, event: StepStarted | StepBegun) -> None:
         """A step was let through when its host went away, and nothing says whether it happened: go by its effect."""
@@ -138,7 +166,7 @@ class HostedRun:
         if isinstance(parcel.event, StepCompleted):
             payload = self._results.pop(parcel.event.step, None)
             if parcel.payload is None:
-                return Parcel(parcel.run, parcel.event, parcel.to, parcel.message, payload)
+                return msgspec.structs.replace(parcel, payload=payload)
         return parcel
 
     def held(self) -> dict[AgentName, int]:
@@ -148,8 +176,8 @@ class HostedRun:
     async def close(self) -> None:
         """Stops performing; what was not recorded did not happen as far as the run knows."""
         self._is_closed = True
-        for cell in self._cells.values():
-            cell.close()
+        self._rest.close()
+        self._cells.close()
         tasks = [*self._performing.values(), *([self._flushing] if self._flushing else [])]
         for task in tasks:
             task.cancel()

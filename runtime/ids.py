@@ -22,6 +22,11 @@ def delivery_id(message: str, agent: AgentName) -> str:
     return "d" + derived_id(message, "to", agent)
 
 
+def sleep_id(agent: AgentName, seen: int) -> str:
+    """What the ids derive from that an agent asks for while it is saved, after it was told the event `seen`."""
+    return "z" + derived_id(agent, "sleep", seen)
+
+
 def effect_key(run: str, step: str) -> str:
     """The key of a step's effect in the outside world, where the steps of all runs meet: equal ones differ by run."""
     return f"{run}-{step}" if run else step

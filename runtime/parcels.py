@@ -31,3 +31,5 @@ class Parcel(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether it was handed out before, to a host that is gone: the agent does again what it did, without its steps."""
     completed: tuple[str, ...] = ()
     """With the first parcel of an agent's past: its steps whose results are on record and come later in it."""
+    state: bytes | None = None
+    """With a `DeliveryStarted` that wakes the agent: what it saved."""

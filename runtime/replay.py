@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from runtime.agent_state import AgentState, state_of
+from runtime.agent_state import AgentState, state_asleep, state_of
 from runtime.beginning import beginning
 from runtime.causes import Cause
 from runtime.codec import canonical, parse
@@ -77,9 +77,7 @@ async def perform_again(journal: Journal, run: str, manner: Manner) -> Seen:
     performing = Replay(found.team, found.events, found.blobs, manner)
     try:
         replayed = performing.perform_all()
-        agents = (
-            () if manner.to is None else tuple(state_of(performing.cells[name]) for name in sorted(performing.cells))
-        )
+        agents = () if manner.to is None else _agents(performing)
     except Stray as stray:
         raise Diverged(await _explained(found, stray, performing.proposed)) from None
     finally:
@@ -87,6 +85,12 @@ async def perform_again(journal: Journal, run: str, manner: Manner) -> Seen:
     if manner.is_strict and manner.to is None:
         _compare_surroundings(found)
     return Seen(replayed, agents)
+
+
+def _agents(performing: Replay) -> tuple[AgentState, ...]:
+    awake = {name: state_of(cell) for name, cell in performing.cells.awake.items()}
+    asleep = {name: state_asleep(name, saved) for name, saved in performing.asleep.items() if name not in awake}
+    return tuple(state for _, state in sorted({**asleep, **awake}.items()))
 
 
 async def _explained(found: _Run, stray: Stray, proposed: Mapping[Digest, bytes]) -> Divergence:

@@ -17,12 +17,15 @@ import msgspec
 
 from runtime.agent_loop import AgentLoop
 from runtime.beginning import last_fork
+from runtime.blobs import digest
 from runtime.cell import Cell
+from runtime.cells import Cells
 from runtime.debugger import Breakpoint, is_machinery
 from runtime.divergence import Draft, key_of, located
 from runtime.errors import UsageError
 from runtime.events import (
     AgentName,
+    AgentSlept,
     AnyEvent,
     DeliveryCompleted,
     DeliveryStarted,
@@ -94,8 +97,10 @@ class Replay:
     events: Sequence[AnyEvent]
     blobs: Mapping[Digest, bytes]
     manner: Manner = field(default_factory=Manner)
-    cells: dict[AgentName, Cell] = field(default_factory=dict[AgentName, Cell])
-    """The agents that have been released something."""
+    cells: Cells = field(init=False)
+    """The agents that are awake."""
+    asleep: dict[AgentName, bytes] = field(default_factory=dict[AgentName, bytes])
+    """What the others have saved."""
     proposed: dict[Digest, bytes] = field(default_factory=dict[Digest, bytes])
     """The blobs of what the agents do now."""
     _standing: Standing | None = field(init=False)
@@ -117,6 +122,7 @@ class Replay:
         self._agents = {e.delivery: e.agent for e in events if isinstance(e, DeliveryStarted)}
         fork = last_fork(events)
         self._standing = None if fork is None else Standing(fork, events)
+        self.cells = Cells(self._cell, 0 if fork is None else fork.seq)
         stands_until = 0 if fork is None else max(fork.seq, fork.set_until)
         self._expected = Expectations(events, self._agents, stands_until)
         self._open = self._agents.keys() - {e.delivery for e in events if isinstance(e, DeliveryCompleted)}
@@ -140,8 +146,7 @@ class Replay:
     def close(self) -> None:
         """Ends what the agents were doing."""
         self._is_over = True
-        for cell in self.cells.values():
-            cell.close()
+        self.cells.close()
 
     def _perform(self, event: AnyEvent) -> None:
         """What was recorded before this event must have happened; then it is released."""
@@ -171,11 +176,40 @@ class Replay:
         agent = self._reader(event)
         if agent is None or agent.type not in self.team.agents:
             return
-        cell = self.cells.get(agent)
-        if cell is None:
-            cell = self.cells[agent] = Cell(agent, self._spec(agent), self)
+        if isinstance(event, AgentSlept):
+            self._put_to_sleep(event)
+            return
         message = self._messages[event.message] if isinstance(event, DeliveryStarted) else None
-        cell.release(Parcel("", event, agent, message, self._payload(event)))
+        parcel = Parcel("", event, agent, message, self._payload(event), state=self._state(event))
+        if (cell := self.cells.of(parcel)) is not None:
+            cell.release(parcel)
+
+    def _state(self, event: AnyEvent) -> bytes | None:
+        """What the agent saved that an event wakes."""
+        if not isinstance(event, DeliveryStarted) or event.state is None:
+            return None
+        self.asleep.pop(event.agent, None)
+        return self.blobs[event.state]
+
+    def _put_to_sleep(self, event: AgentSlept) -> None:
+        """What the agent saves now must be what it saved, unless a fork's own code and settings decide on it."""
+        cell = self.cells.awake.get(event.agent)
+        if not self.cells.is_shared(event):
+            state = None if cell is None else cell.save()
+            if state is None or digest(state) != event.state:
+                self._stray(self._other_state(event, state))
+        self.asleep[event.agent] = self.blobs[event.state]
+        self.cells.sleep(event)
+
+    def _other_state(self, event: AgentSlept, state: bytes | None) -> Draft:
+        now = None
+        if state is not None:
+            now = msgspec.structs.replace(event, state=digest(state))
+            self.proposed[now.state] = state
+        return Draft(event.agent, "", event, now, event.seq, fields=("state",))
+
+    def _cell(self, agent: AgentName, state: bytes | None) -> Cell:
+        return Cell(agent, self._spec(agent), self, state)
 
     def _spec(self, agent: AgentName) -> AgentSpec:
         spec, stop = self.team.agents[agent.type], self.manner.stop
@@ -184,7 +218,7 @@ class Replay:
     def _reader(self, event: AnyEvent) -> AgentName | None:
         """The agent that an event was released to; the same rule as the sequencer's."""
         match event:
-            case DeliveryStarted():
+            case DeliveryStarted() | AgentSlept():
                 return event.agent
             case StepCompleted():
                 return self._agents[event.delivery]

@@ -23,6 +23,7 @@ from runtime.budget import Meter
 from runtime.errors import Undeliverable
 from runtime.events import (
     AgentName,
+    AgentSlept,
     AnyEvent,
     DeliveryCompleted,
     DeliveryStarted,
@@ -45,6 +46,7 @@ from runtime.events import (
     StepStarted,
 )
 from runtime.routing import Routes
+from runtime.sleep_book import SleepBook
 from runtime.step_book import StepBook, outcome_of
 
 Message = MessageSent | MessagePublished
@@ -89,6 +91,7 @@ class Sequencer:
         self._unknown: dict[str, MessageSent] = {}
         """Messages to agents that do not exist, until they are answered."""
         self._steps = StepBook()
+        self._sleep = SleepBook()
         self._meter = Meter(routes.budget)
         self._is_stopped = False
         self._ending: RunCompleted | None = None
@@ -105,7 +108,7 @@ class Sequencer:
     @property
     def is_idle(self) -> bool:
         """Whether no message waits and no delivery runs."""
-        return not self._running and not any(self._mailboxes.values())
+        return not self._running and not self._mailboxes
 
     @property
     def has_ended(self) -> bool:
@@ -129,6 +132,11 @@ class Sequencer:
     def steps(self) -> StepBook:
         """How the run's steps stand; for reading."""
         return self._steps
+
+    @property
+    def sleep(self) -> SleepBook:
+        """Who sleeps, and what each agent has been told; for reading."""
+        return self._sleep
 
     def running(self) -> dict[str, AgentName]:
         """The deliveries that have started and not completed, with their agents."""
@@ -162,16 +170,18 @@ class Sequencer:
         self._is_stopped = refusal is not None
         return refusal
 
-    def restore(self, event: AnyEvent) -> Outgoing:
-        """Applies an event of a journal; says for whose eyes it was."""
+    def apply(self, event: AnyEvent) -> Outgoing:
+        """Changes the state as the numbered event says, and says for whose eyes it is; also how a journal's events
+        restore the state."""
         outgoing = self.addressed(event)
-        self.apply(event)
-        return outgoing
-
-    def apply(self, event: AnyEvent) -> None:
-        """Changes the state as the numbered event says; also how a journal's events restore it."""
         self._seq = event.seq
         self._meter.apply(event)
+        self._apply(event)
+        if outgoing.to is not None:
+            self._sleep.apply(event, outgoing.to)
+        return outgoing
+
+    def _apply(self, event: AnyEvent) -> None:
         match event:
             case MessageSent() | MessagePublished():
                 self._apply_message(event)
@@ -191,7 +201,7 @@ class Sequencer:
                 self._routes = self._routes.changed(event)
             case RunForked():
                 self._ended, self._ending, self._aborting = False, None, None
-            case RunStarted() | RunInterrupted() | LimitsRaised():
+            case RunStarted() | RunInterrupted() | LimitsRaised() | AgentSlept():
                 pass
 
     def resume(self, *, at: float) -> list[Outgoing]:
@@ -220,6 +230,8 @@ class Sequencer:
                 return True
             case DeliveryCompleted():
                 return event.delivery not in self._running
+            case AgentSlept():
+                return event.agent in self._busy or event.agent in self._mailboxes or self._sleep.is_known(event)
             case MessageCancelled():
                 return event.message not in self._messages
             case RunStarted():
@@ -310,9 +322,9 @@ class Sequencer:
                 own = ids.delivery_id(message, request.recipient)
                 yield from [own] if own in self._running else self._busy.get(request.recipient, ())
 
-    @staticmethod
-    def _start(agent: AgentName, message: str) -> DeliveryStarted:
-        return DeliveryStarted(delivery=ids.delivery_id(message, agent), message=message, agent=agent)
+    def _start(self, agent: AgentName, message: str) -> DeliveryStarted:
+        delivery = ids.delivery_id(message, agent)
+        return DeliveryStarted(delivery=delivery, message=message, agent=agent, state=self._sleep.state(agent))
 
     def _undeliverable(self, sent: MessageSent) -> DeliveryCompleted:
         known = ", ".join(sorted(self._routes.types)) or "none"
@@ -331,10 +343,7 @@ class Sequencer:
     # State
 
     def _number(self, event: AnyEvent, at: float) -> Outgoing:
-        numbered = msgspec.structs.replace(event, seq=self._seq + 1, at=at)
-        outgoing = self.addressed(numbered)
-        self.apply(numbered)
-        return outgoing
+        return self.apply(msgspec.structs.replace(event, seq=self._seq + 1, at=at))
 
     def addressed(self, event: AnyEvent) -> Outgoing:
         """For whose eyes an event is that was applied, now or long ago."""
@@ -357,6 +366,8 @@ class Sequencer:
                 return Outgoing(
                     event, to=message.sender if is_awaited else None, to_driver=is_awaited and message.sender is None
                 )
+            case AgentSlept():
+                return Outgoing(event, to=event.agent)
             case MessageCancelled():
                 message = self._messages[event.message]
                 return Outgoing(event, to=message.recipient if isinstance(message, MessageSent) else None)
@@ -377,7 +388,10 @@ class Sequencer:
             self._unknown[event.message] = event
 
     def _apply_start(self, event: DeliveryStarted) -> None:
-        self._mailboxes[event.agent].remove(event.message)
+        mailbox = self._mailboxes[event.agent]
+        mailbox.remove(event.message)
+        if not mailbox:
+            del self._mailboxes[event.agent]
         self._running[event.delivery] = _Delivery(event.agent)
         self._agents[event.delivery] = event.agent
         self._busy.setdefault(event.agent, set()).add(event.delivery)
@@ -385,7 +399,10 @@ class Sequencer:
     def _apply_completion(self, event: DeliveryCompleted) -> None:
         self._running.pop(event.delivery, None)
         self._unknown.pop(event.message, None)
-        self._busy.get(event.agent, set()).discard(event.delivery)
+        if (busy := self._busy.get(event.agent)) is not None:
+            busy.discard(event.delivery)
+            if not busy:
+                del self._busy[event.agent]
         message = self._messages[event.message]
         if isinstance(message, MessageSent):
             self._forget_request(message.cause, event.message)

@@ -6,7 +6,8 @@ since the last one; nothing leaves before its append has returned. Hosts pull th
 run, which nobody can call, is a host like any other.
 
 An agent that has lost its host is fed again from the journal, at another host where one can take it, else at the next
-process of the same one. That happens between two appends, so that its past and what follows leave in order.
+process of the same one: all that it was told since it last slept. That happens between two appends, so that its past
+and what follows leave in order. One that sleeps has no home and needs none; its next delivery finds one for it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from runtime.channel import Held, HostReplaced, Loss, NotKnownHere, Past, RunOrd
 from runtime.errors import Undeliverable, UsageError
 from runtime.events import (
     AgentName,
+    AgentSlept,
     AnyEvent,
     DeliveryCompleted,
     DeliveryStarted,
@@ -64,6 +66,16 @@ class _Pending:
     waiting: list[asyncio.Future[None]] = field(default_factory=list[asyncio.Future[None]])
 
 
+@dataclass(frozen=True, slots=True)
+class _Feed:
+    """What an agent is to be told again."""
+
+    after: int
+    """The events that were for it after this one."""
+    is_anew: bool
+    """Whether it is made anew for them, and does again what it did; else it lives and has only not seen them."""
+
+
 @dataclass(slots=True)
 class _Run:
     order: RunOrder
@@ -75,8 +87,8 @@ class _Run:
     durable_seq: int = 0
     grown: asyncio.Event = field(default_factory=asyncio.Event)
     homes: dict[AgentName, str] = field(default_factory=dict[AgentName, str])
-    feeds: dict[AgentName, int] = field(default_factory=dict[AgentName, int])
-    """The agents whose past is to be handed out before the next append, and what each has seen of it already."""
+    feeds: dict[AgentName, _Feed] = field(default_factory=dict[AgentName, _Feed])
+    """The agents whose past is to be handed out before the next append."""
     fed: dict[AgentName, int] = field(default_factory=dict[AgentName, int])
     """The last seq that was given when an agent was fed: results up to it may come from a host that is gone."""
     tells_driver: int | None = None
@@ -92,6 +104,17 @@ class _Run:
     def must_feed(self) -> bool:
         """Whether something of the past is to be handed out before the next append."""
         return bool(self.feeds) or self.tells_driver is not None
+
+    def feed(self, agent: AgentName, held: int | None = None) -> None:
+        """Has an agent told what it has not seen: since `held` where it lives, else since it last slept."""
+        slept = self.core.sleep.slept(agent)
+        after = held if held is not None else 0 if self.is_shared(slept) else slept
+        if after < self.core.sleep.told(agent):
+            self.feeds[agent] = _Feed(after, is_anew=held is None)
+
+    def is_shared(self, seq: int) -> bool:
+        """Whether an event is from before this run became its own: a fork's agents do all of that again."""
+        return self.fork is not None and seq < self.fork.past.fork.seq
 
 
 class SequencerService:
@@ -217,7 +240,7 @@ class SequencerService:
             for agent in [agent for agent, home in entry.homes.items() if home == host]:
                 del entry.homes[agent]
                 is_stranded |= self._home(entry, agent) == host
-                entry.feeds[agent] = 0
+                entry.feed(agent)
             self._commit_soon(entry)
         return is_stranded
 
@@ -241,8 +264,7 @@ class SequencerService:
         events += await self._journal.events(run, events[-1].seq)  # what an earlier owner could still append
         blobs = await self._journal.blobs({started.spec, started.routes})
         fork = await ancestry(self._journal, events)
-        entry = _restored(RunOrder(run, started, blobs, driver), epoch, events, held())
-        entry.fork = fork
+        entry = _restored(RunOrder(run, started, blobs, driver), epoch, events, held(), fork)
         entry.tells_driver, entry.is_new_driver = seen or 0, seen is None
         self._runs[run] = entry
         self._fleet.admit(driver)
@@ -257,14 +279,14 @@ class SequencerService:
         feeds, entry.feeds = entry.feeds, {}
         told, entry.tells_driver = entry.tells_driver, None
         entry.fed.update(dict.fromkeys(feeds, entry.core.seq))
-        seen = [*feeds.values(), *([] if told is None else [told])]
+        seen = [*(feed.after for feed in feeds.values()), *([] if told is None else [told])]
         events = await self._journal.events(entry.order.run, min(seen))
         past: list[Outgoing] = []
-        done = {agent: _settled_steps(entry, agent) for agent, after in feeds.items() if after == 0}
+        done = {agent: _settled_steps(entry, agent) for agent, feed in feeds.items() if feed.is_anew}
         for outgoing in (entry.core.addressed(event) for event in events if event.seq <= entry.durable_seq):
             if outgoing.to is None:
                 past += [outgoing] if told is not None and outgoing.event.seq > told else []
-            elif outgoing.event.seq > feeds.get(outgoing.to, outgoing.event.seq) and _is_heard(entry, outgoing.to):
+            elif _is_due(outgoing.event, feeds.get(outgoing.to)) and _is_heard(entry, outgoing.to):
                 past.append(outgoing)
                 if outgoing.to in done and isinstance(outgoing.event, StepCompleted):
                     done[outgoing.to].append(outgoing.event.step)
@@ -346,7 +368,7 @@ class SequencerService:
         An agent that is still to be fed is left out: it gets all of it then.
         """
         addressed = [one for one in outgoing if one.to is not None or one.to_driver]
-        payloads = await self._payloads.many(_payload(one, entry) for one in addressed)
+        payloads = await self._payloads.many(name for one in addressed for name in (_payload(one, entry), _state(one)))
         for one in addressed:
             name = _payload(one, entry)
             payload = payloads[name] if name is not None else None
@@ -357,10 +379,15 @@ class SequencerService:
             elif one.to not in entry.feeds:
                 is_past = past is not None and one.to in past
                 done = tuple(past[one.to]) if past is not None and is_past else ()
-                parcel = Parcel(entry.order.run, one.event, one.to, one.message, payload, is_past, done)
+                slept = _state(one)
+                state = payloads[slept] if slept is not None else None
+                parcel = Parcel(entry.order.run, one.event, one.to, one.message, payload, is_past, done, state)
                 self._fleet.tell(self._home(entry, one.to), parcel)
                 if past is not None and done:
                     past[one.to] = []
+                if isinstance(one.event, AgentSlept) and not entry.is_shared(one.event.seq):
+                    entry.homes.pop(one.to, None)
+                    entry.fed.pop(one.to, None)
 
     def _home(self, entry: _Run, agent: AgentName) -> str:
         """The host of an agent; it stays the same as long as that lives."""
@@ -386,15 +413,15 @@ class SequencerService:
         return entry
 
 
-def _restored(order: RunOrder, epoch: int, events: Sequence[AnyEvent], held: Homes) -> _Run:
+def _restored(order: RunOrder, epoch: int, events: Sequence[AnyEvent], held: Homes, fork: Ancestry | None) -> _Run:
     """A run as its events have left it; all agents are to be fed what they have not seen."""
     routes = msgspec.json.decode(order.blobs[order.started.routes], type=Routes)
-    entry = _Run(order, epoch, routes, Sequencer(routes), durable_seq=events[-1].seq)
+    entry = _Run(order, epoch, routes, Sequencer(routes), durable_seq=events[-1].seq, fork=fork)
     entry.homes = {agent: host for agent, (host, _) in held.items()}
     for event in events:
-        agent = entry.core.restore(event).to
-        if agent is not None:
-            entry.feeds[agent] = held[agent][1] if agent in held else 0
+        entry.core.apply(event)
+    for agent in entry.core.sleep.agents():
+        entry.feed(agent, held[agent][1] if agent in held else None)
     entry.pending.outgoing += entry.core.resume(at=clock.time_s())
     return entry
 
@@ -404,6 +431,10 @@ def _settled_steps(entry: _Run, agent: AgentName) -> list[str]:
     running = entry.core.running()
     asked = entry.core.steps.asked()
     return [step.step for step in asked if step.why == "question" and running.get(step.delivery) == agent]
+
+
+def _is_due(event: AnyEvent, feed: _Feed | None) -> bool:
+    return feed is not None and event.seq > feed.after
 
 
 def _is_heard(entry: _Run, agent: AgentName) -> bool:
@@ -427,6 +458,11 @@ def _payload(outgoing: Outgoing, entry: _Run) -> Digest | None:
             return result if is_from_elsewhere else None
         case _:
             return None
+
+
+def _state(outgoing: Outgoing) -> Digest | None:
+    """What an agent saved that is woken."""
+    return outgoing.event.state if isinstance(outgoing.event, DeliveryStarted) else None
 
 
 def _is_same_beginning(event: AnyEvent, started: RunStarted) -> bool:

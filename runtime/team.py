@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, cast
+from typing import Literal, Protocol, cast, runtime_checkable
 
 from runtime.budget import Budget
 from runtime.codec import Json
@@ -65,6 +65,19 @@ class Agent(Protocol):
         ...
 
 
+@runtime_checkable
+class Savable(Protocol):
+    """An agent that can be put to sleep: all that it keeps from one message to the next is in what it saves."""
+
+    async def save(self) -> bytes:
+        """Its state, canonical; changes nothing and asks for no step."""
+        ...
+
+    async def load(self, state: bytes) -> None:
+        """Puts an agent that was just made into a saved state."""
+        ...
+
+
 AgentFactory = Callable[[AgentName], Awaitable[Agent]]
 
 
@@ -77,12 +90,23 @@ class AgentSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Rest:
+    """When an agent that can be saved is put to sleep, once it has nothing to do."""
+
+    idle_s: float = 60.0
+    """After so many seconds in which it was told nothing."""
+    deliveries: int = 100
+    """At once, when it has had so many deliveries since it was made or woken: so few are done again in a recovery."""
+
+
+@dataclass(frozen=True, slots=True)
 class Team:
-    """All agent types of a run, their subscriptions, and how much they may use together."""
+    """All agent types of a run, their subscriptions, how much they may use together, and when they sleep."""
 
     agents: Mapping[str, AgentSpec]
     subscriptions: tuple[Subscription, ...] = ()
     budget: Budget = field(default_factory=Budget)
+    rest: Rest = field(default_factory=Rest)
 
     def routes(self) -> Routes:
         """The part of it that the sequencer decides on."""

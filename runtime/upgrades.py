@@ -3,7 +3,8 @@
 What the versions are:
 
 1. The first one.
-2. `routes_changed` is new. What version 1 has is the same in version 2.
+2. `routes_changed` and `agent_slept` are new, and `delivery_started` may name a `state`. What version 1 has is the same
+   in version 2.
 
 A change of the classes in `runtime/events.py` makes a new version: raise `FORMAT_VERSION` there, add the step from the
 one before to `UPGRADES`, and have `python -m tests.golden.make` write that version's golden journals beside the older

@@ -29,7 +29,7 @@ from runtime.errors import UsageError
 from runtime.routing import AgentPolicy, Placement
 from runtime.sequencer import UNDO
 from runtime.steps import NeedsPerson, StepCall, StepResult
-from runtime.team import Ask, Resources, Team
+from runtime.team import Ask, Resources, Rest, Team
 from scenarios import scenario as schema
 from scenarios.equipment import Equipment
 from scenarios.python_reference import find_python
@@ -70,7 +70,8 @@ class _Wiring:
         if any(registry.get(name).spec.undo for name in registry.names()):
             local = AgentPolicy(placement=Placement("local"))
             builder.add(UNDO, Undoer, lambda: Undoer(self.equipment.undo_calls()), local)
-        return replace(builder.team(), budget=self._budget())
+        sleep = self.config.scenario.sleep
+        return replace(builder.team(), budget=self._budget(), rest=Rest(sleep.idle_s, sleep.deliveries))
 
     def _budget(self) -> Budget:
         """What the run may use, which is checked where a step starts and not by its agents."""

@@ -303,6 +303,15 @@ class Limits(Part):
     """How long a run may take, in seconds; counted anew from each `resume`."""
 
 
+class Sleep(Part):
+    """When an agent that has nothing to do is saved and dropped, until its next message."""
+
+    idle_s: Annotated[float, Field(ge=0)] = 60.0
+    """After so many seconds in which it was told nothing."""
+    deliveries: Annotated[int, Field(ge=1)] = 100
+    """At once, after so many messages: so few are handled again when its host dies."""
+
+
 def standard_cast() -> dict[str, Agent]:
     """One of each kind, two executors, and the person at the calling process."""
     counts = {"executor": 2}
@@ -349,6 +358,8 @@ class Scenario(Part):
     """Faults to inject, to see the team replan."""
     limits: Limits = Limits()
     """Where the run stops, whatever its agents want."""
+    sleep: Sleep = Sleep()
+    """When agents with nothing to do are put to sleep."""
     questions: Literal["fail", "wait"] = "fail"
     """What a question to the person does when nobody is at the terminal: end the run and say what is missing, or wait
     for `repertory answer`."""

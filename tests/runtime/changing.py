@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, cast
 
 from autogen_core import AgentId, CancellationToken, MessageContext, RoutedAgent, message_handler
 from autogen_core.memory import ListMemory, MemoryContent
@@ -24,7 +24,7 @@ from runtime.journal import MemoryJournal
 from runtime.journaled import JournaledMemory, JournaledModel, JournaledTool
 from runtime.local import LocalEngine
 from runtime.steps import StepCall, StepResult
-from runtime.team import Resources, Team, TeamSpec
+from runtime.team import Resources, Rest, Team, TeamSpec
 
 
 @dataclass
@@ -46,6 +46,7 @@ class Ways:
     is_reversed: bool = False
     error: str = ""
     is_careless: bool = False
+    is_forgetful: bool = False
     answer: str = "planned"
 
 
@@ -160,7 +161,11 @@ class Clerk(RoutedAgent):
 
     async def save_state(self) -> Mapping[str, Any]:
         """Its notes."""
-        return {"notes": list(self.notes)}
+        return {"notes": [] if WAYS.is_forgetful else list(self.notes)}
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        """Takes up its notes."""
+        self.notes = list(state["notes"])
 
 
 def build(config: Mapping[str, Json], resources: Resources) -> Team:
@@ -168,13 +173,13 @@ def build(config: Mapping[str, Json], resources: Resources) -> Team:
     builder = TeamBuilder()
     builder.add("lead", Lead, Lead)
     builder.add("clerk", Clerk, Clerk)
-    return builder.team()
+    return replace(builder.team(), rest=Rest(deliveries=cast(int, config.get("naps", 100))))
 
 
-async def recorded() -> MemoryJournal:
-    """A journal with a run of the team as it is."""
+async def recorded(naps: int = 100) -> MemoryJournal:
+    """A journal with a run of the team as it is, whose agents sleep after so many deliveries."""
     journal = MemoryJournal()
     payload = canonical({"type": "Word", "data": {"text": "three days"}})
-    spec = TeamSpec("changing", f"{__name__}:build", {})
+    spec = TeamSpec("changing", f"{__name__}:build", {"naps": naps})
     await LocalEngine(journal).perform(Performance("run", spec, AgentName("lead"), payload))
     return journal

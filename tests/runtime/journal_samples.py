@@ -5,6 +5,7 @@ from __future__ import annotations
 from runtime.blobs import Payload
 from runtime.events import (
     AgentName,
+    AgentSlept,
     AnyEvent,
     DeliveryCompleted,
     DeliveryStarted,
@@ -93,7 +94,7 @@ def one_of_each() -> list[AnyEvent]:
         MessagePublished(
             seq=3, message="m2", sender=planner, cause="d1", topic=topic, recipients=(CRITIC, planner), payload=HASH
         ),
-        DeliveryStarted(seq=4, at=1.5, delivery="d1", message="m1", agent=planner),
+        DeliveryStarted(seq=4, at=1.5, delivery="d1", message="m1", agent=planner, state=HASH),
         StepStarted(
             seq=5,
             step="s1",
@@ -137,4 +138,5 @@ def one_of_each() -> list[AnyEvent]:
         RunFailed(seq=16, failure=failure),
         RunCompleted(seq=17, result=HASH),
         forked(18, "parent"),
+        AgentSlept(seq=19, agent=planner, state=HASH, seen=17),
     ]

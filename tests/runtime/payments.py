@@ -15,7 +15,7 @@ from runtime.engine import Performance
 from runtime.events import AgentName, EffectClass
 from runtime.routing import AgentPolicy, Placement
 from runtime.steps import StepCall, StepResult
-from runtime.team import AgentSpec, Resources, Team, TeamSpec
+from runtime.team import AgentSpec, Resources, Rest, Team, TeamSpec
 from tests.runtime.teams import Handler, Scripted, ask
 
 LOOK_AGAIN_S = 0.02
@@ -111,10 +111,10 @@ def build(config: Mapping[str, Json], resources: Resources) -> Team:
 
         return AgentSpec(make, AgentPolicy(placement=Placement("local" if name == "front" else "cluster")))
 
-    return Team({name: spec(name) for name in handlers})
+    return Team({name: spec(name) for name in handlers}, rest=Rest(deliveries=cast(int, config["naps"])))
 
 
-def performance(folder: Path, recipient: str, data: Mapping[str, Json]) -> Performance:
-    """A run of this team, with its ledger in the folder."""
-    spec = TeamSpec("payments", "tests.runtime.payments:build", {"folder": str(folder)})
+def performance(folder: Path, recipient: str, data: Mapping[str, Json], naps: int = 100) -> Performance:
+    """A run of this team, with its ledger in the folder; its agents sleep after so many deliveries."""
+    spec = TeamSpec("payments", "tests.runtime.payments:build", {"folder": str(folder), "naps": naps})
     return Performance("run", spec, AgentName(recipient), canonical({"type": "json", "data": dict(data)}))

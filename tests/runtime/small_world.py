@@ -35,11 +35,13 @@ from runtime.people import Decision
 from runtime.routing import AgentPolicy, Routes, Subscription
 from runtime.sequencer import Outgoing, Sequencer
 from runtime.steps import StepCall, StepResult
-from runtime.team import AgentSpec, Team
+from runtime.team import AgentSpec, Rest, Team
+from tests.runtime import teams
 from tests.runtime.teams import Scripted, ask, tell
 
 RUN = "run"
 HOSTS = 2
+NEVER = 1_000_000
 Value = TypeVar("Value")
 
 
@@ -95,11 +97,16 @@ class Stepping(HostedRun):
             batch.events.clear()
             batch.blobs.clear()
 
+    def doze(self) -> None:
+        """Whoever rests has rested long enough."""
+        for name in self._cells.awake:
+            self._put_to_sleep(name)
+
     def end(self) -> None:
         """The process is gone."""
         self._is_closed = True
-        for cell in self._cells.values():
-            cell.close()
+        self._rest.close()
+        self._cells.close()
         for work in self.waiting:
             work.close()
 
@@ -127,9 +134,12 @@ class Owner:
 
 
 class World:
-    """A run of a random team; see the module."""
+    """A run of a random team, whose agents sleep after `naps` deliveries, or never; see the module."""
 
-    def __init__(self, programs: Sequence[Program]) -> None:
+    def __init__(self, programs: Sequence[Program], naps: int = NEVER) -> None:
+        self.turns: dict[str, int] = {}
+        """Of which number a delivery was for its agent, by what the agent remembers."""
+        self._rest = Rest(deliveries=naps)
         self.effects: Counter[str] = Counter()
         self.keys: dict[str, str] = {}
         """The class of each effect that happened, by its step."""
@@ -140,7 +150,7 @@ class World:
         self.journal = MemoryJournal()
         self.result: Json = None
         self._time = 0.0
-        self._team = self._made(programs)
+        self._team = self.team(programs)
         self._routes = Routes({name: spec.policy for name, spec in self._team.agents.items()}, self._team.subscriptions)
         self.owner = Owner(now(self.journal.claim(RUN)), Sequencer(self._routes))
         self.stale: list[Owner] = []
@@ -179,6 +189,10 @@ class World:
         """A host takes its next parcel."""
         if inbox := self.hosts[host].inbox:
             self.hosts[host].release(inbox.pop(0))
+
+    def doze(self, host: int) -> None:
+        """The agents at a host that have nothing to do are to sleep."""
+        self.hosts[host].doze()
 
     def happen(self, host: int) -> None:
         """A step at a host happens, and its completion is proposed."""
@@ -297,7 +311,8 @@ class World:
         if outgoing.to is not None:
             is_past = past is not None
             done = tuple(past.pop(outgoing.to, ())) if past is not None else ()
-            parcel = Parcel(RUN, event, outgoing.to, outgoing.message, self._payload(outgoing), is_past, done)
+            payload, state = self._payload(outgoing), self._state(outgoing)
+            parcel = Parcel(RUN, event, outgoing.to, outgoing.message, payload, is_past, done, state)
             self.hosts[_home(outgoing.to)].inbox.append(parcel)
         elif outgoing.to_driver and isinstance(event, DeliveryCompleted) and past is None:
             assert event.response is not None, event.failure
@@ -313,6 +328,16 @@ class World:
             case _:
                 return None
 
+    def _state(self, outgoing: Outgoing) -> bytes | None:
+        event = outgoing.event
+        if not isinstance(event, DeliveryStarted) or event.state is None:
+            return None
+        return now(self.journal.blob(event.state))
+
+    def _is_over(self, event: AnyEvent, agent: AgentName, held: Mapping[AgentName, int]) -> bool:
+        """Whether an agent that is fed needs nothing of an event: it has slept since."""
+        return agent not in held and event.seq <= self.owner.core.sleep.slept(agent)
+
     def _feed(self, homes: Sequence[int]) -> None:
         """Hands out the past, also to agents that have seen it, which must not heed it."""
         for home in homes:
@@ -320,7 +345,11 @@ class World:
             host.inbox.clear()
             held = host.held()
             events = [self.owner.core.addressed(event) for event in now(self.journal.events(RUN))]
-            mine = [each for each in events if each.to is not None and _home(each.to) == home]
+            mine = [
+                each
+                for each in events
+                if each.to is not None and _home(each.to) == home and not self._is_over(each.event, each.to, held)
+            ]
             past: dict[AgentName, list[str]] = {}
             for each in mine:
                 if isinstance(each.event, StepCompleted) and each.to is not None and each.to not in held:
@@ -339,9 +368,14 @@ class World:
 
     # The team
 
-    def _made(self, programs: Sequence[Program]) -> Team:
+    def team(self, programs: Sequence[Program]) -> Team:
+        """The team of these programs."""
+
         def spec(number: int, program: Program) -> AgentSpec:
             async def handler(self: Scripted, data: dict[str, Json]) -> Json:
+                self.seen.append(data["n"])
+                delivery = teams.delivery().id
+                assert turns.setdefault(delivery, len(self.seen)) == len(self.seen), "the agent has forgotten"
                 return [await do(n, doing) for n, doing in enumerate(program)]
 
             async def make(name: AgentName) -> Scripted:
@@ -358,8 +392,10 @@ class World:
 
             return AgentSpec(make, AgentPolicy())
 
+        turns = self.turns
         agents = {f"a{number}": spec(number, program) for number, program in enumerate(programs)}
-        return Team(agents, tuple(Subscription(f"topic-{n}", f"a{n}") for n in range(len(programs))))
+        listening = tuple(Subscription(f"topic-{n}", f"a{n}") for n in range(len(programs)))
+        return Team(agents, listening, rest=self._rest)
 
     async def _effect(self, name: str, doing: Doing) -> Json:
         effect = cast(EffectClass, doing.kind)

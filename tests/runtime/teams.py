@@ -20,7 +20,7 @@ from runtime.errors import StepFailed
 from runtime.events import AgentName, EffectClass, StepKind, Topic
 from runtime.routing import AgentPolicy, Placement, Subscription
 from runtime.steps import NeedsPerson, StepCall, StepResult
-from runtime.team import AgentSpec, Incoming, Resources, Team, TeamSpec
+from runtime.team import AgentSpec, Incoming, Resources, Rest, Team, TeamSpec
 
 Handler = Callable[["Scripted", dict[str, Json]], Awaitable[Json]]
 
@@ -39,6 +39,12 @@ class Scripted:
         self.incoming = incoming
         body = cast(dict[str, Json], parse(incoming.payload))
         return canonical({"type": "json", "data": await self.handler(self, cast(dict[str, Json], body["data"]))})
+
+    async def save(self) -> bytes:
+        return canonical({"seen": self.seen})
+
+    async def load(self, state: bytes) -> None:
+        self.seen = cast(dict[str, list[Json]], parse(state))["seen"]
 
 
 def delivery() -> Delivery:
@@ -308,6 +314,22 @@ async def talker(self: Scripted, data: dict[str, Json]) -> Json:
     return [await ask("speaker", text=text) for text in ("one", "two", "three")]
 
 
+async def steady(self: Scripted, data: dict[str, Json]) -> Json:
+    """Has one worker do many things, one after the other."""
+    return [await ask("worker", n=n) for n in range(cast(int, data.get("times", 4)))]
+
+
+async def salon(self: Scripted, data: dict[str, Json]) -> Json:
+    """Has one stylist show three times what styles it has seen."""
+    return [await ask("stylist") for _ in range(3)]
+
+
+async def stylist(self: Scripted, data: dict[str, Json]) -> Json:
+    """Remembers the style of the team's settings at each message."""
+    self.seen.append(self.style)
+    return list(self.seen)
+
+
 async def speaker(self: Scripted, data: dict[str, Json]) -> Json:
     """Says things in the style of the team's settings, which is part of what it asks for."""
     style, text = self.style, str(data["text"])
@@ -351,12 +373,16 @@ HANDLERS: dict[str, Handler] = {
         buyer,
         talker,
         speaker,
+        steady,
+        salon,
+        stylist,
     )
 }
 
 
 def build(config: Mapping[str, Json], resources: Resources) -> Team:
-    """All scripted agents; `config["local"]` names the types that live with the driver, `config["budget"]` limits."""
+    """All scripted agents; `config["local"]` names the types that live with the driver, `config["budget"]` limits,
+    `config["rest"]` says when they sleep."""
     local = [*cast(list[str], config.get("local", [])), "undo"]
 
     def spec(name: str) -> AgentSpec:
@@ -370,6 +396,7 @@ def build(config: Mapping[str, Json], resources: Resources) -> Team:
         {name: spec(name) for name in HANDLERS},
         (Subscription("news", "listener"),),
         msgspec.convert(config.get("budget", {}), Budget),
+        msgspec.convert(config.get("rest", {}), Rest),
     )
 
 
@@ -380,9 +407,11 @@ def performance(
     *,
     local: Sequence[str] = (),
     budget: Mapping[str, Json] = {},
+    rest: Mapping[str, Json] = {},
 ) -> Performance:
     """A run of the scripted team that begins with one message."""
-    spec = TeamSpec("scripted", "tests.runtime.teams:build", {"local": list(local), "budget": dict(budget)})
+    config: dict[str, Json] = {"local": list(local), "budget": dict(budget), "rest": dict(rest)}
+    spec = TeamSpec("scripted", "tests.runtime.teams:build", config)
     kind, _, key = recipient.partition("/")
     return Performance(
         run, spec, AgentName(kind, key or "default"), canonical({"type": "json", "data": dict(data)}), quiet_s=0.02

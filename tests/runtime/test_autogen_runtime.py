@@ -127,7 +127,7 @@ async def test_types_and_subscriptions_that_come_later_are_on_record_and_restore
     first = await runtime.journal.blob(cast(RunStarted, events[0]).routes)
     restored = Sequencer(msgspec.json.decode(first, type=Routes))
     for event in events:
-        restored.restore(event)
+        restored.apply(event)
     assert restored.is_idle
     assert restored.seq == len(events)
 

@@ -30,9 +30,9 @@ HOSTS: tuple[str, ...] = ("host-1", "host-2")
 class Yard:
     """A sequencer and two hosts, each of which can be killed and replaced; the journal outlives them."""
 
-    def __init__(self, folder: Path, recipient: str, data: dict[str, Json]) -> None:
+    def __init__(self, folder: Path, recipient: str, data: dict[str, Json], naps: int = 100) -> None:
         self.journal = MemoryJournal()
-        self.order = performance(folder, recipient, data)
+        self.order = performance(folder, recipient, data, naps)
         self.ledger = Ledger(folder)
         self.service = self.new_service()
         self.lives = dict.fromkeys(HOSTS, 0)

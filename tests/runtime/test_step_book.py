@@ -109,7 +109,7 @@ def test_a_restored_core_goes_on_as_the_first_would(verdict: Verdict) -> None:
     core, delivery, events = with_asked_step()
     events += [found.event for found in decide(core, delivery, verdict)]
     restored = Sequencer(ROUTES)
-    addressed = [restored.restore(event) for event in events]
+    addressed = [restored.apply(event) for event in events]
     assert [found.event for found in addressed] == events
     assert restored.resume(at=9) == core.resume(at=9)
     assert (restored.seq, restored.aborting, restored.steps.asked()) == (core.seq, core.aborting, core.steps.asked())

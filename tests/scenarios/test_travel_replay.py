@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 from autogen_core.memory import ListMemory
@@ -17,12 +18,12 @@ from agents.retriever import Retriever
 from runtime.autogen import TeamBuilder
 from runtime.codec import Json, canonical
 from runtime.engine import Performance
-from runtime.events import AgentName, StepCompleted, StepStarted
+from runtime.events import AgentName, AgentSlept, StepCompleted, StepStarted
 from runtime.journal import MemoryJournal
 from runtime.journaled import JournaledMemory, JournaledModel, JournaledTool
 from runtime.local import LocalEngine
 from runtime.replay import Manner, replay
-from runtime.team import Resources, Team, TeamSpec
+from runtime.team import Resources, Rest, Team, TeamSpec
 from scenarios.travel.domain import DATA, TravelDomain
 from scenarios.travel.itinerary import TripResult
 from tests.agents.team import PolicyModel
@@ -49,7 +50,7 @@ def _tools(faults: Faults) -> list[Tool]:
 
 def _faults(config: Mapping[str, Json]) -> Faults:
     """The injected faults that a run was begun with: by tool, the error and how many attempts meet it."""
-    said = cast(Mapping[str, list[Any]], config)
+    said = {name: cast(list[Any], each) for name, each in config.items() if name != "naps"}
     return Faults(tuple(FaultRule(tool=name, when={}, error=error, times=n) for name, (error, n) in said.items()))
 
 
@@ -62,7 +63,7 @@ def build(config: Mapping[str, Json], resources: Resources) -> Team:
     team.add("critic", Critic, lambda: Critic(model, domain))
     team.add("retriever", Retriever, lambda: Retriever(*memories))
     team.add("person", Person, lambda: Person(_nobody))
-    return team.team()
+    return replace(team.team(), rest=Rest(deliveries=cast(int, config.get("naps", 100))))
 
 
 async def perform(journal: MemoryJournal, faults: Mapping[str, Json] = {}) -> TripResult:
@@ -97,6 +98,19 @@ async def test_a_trip_with_retries_fallbacks_and_sold_out_tickets_replays() -> N
     assert any(event.attempts > 1 for event in events if isinstance(event, StepCompleted)), "something was tried again"
     steps = {event.name for event in events if isinstance(event, StepStarted)}
     assert {"ticket_availability", "opening_calendar"} <= steps, "a fallback was asked"
+    assert (await replay(journal, "run1", Manner(is_strict=True))).events == len(events)
+
+
+async def test_a_trip_whose_agents_sleep_after_each_message_is_the_same_and_replays() -> None:
+    journal, awake = MemoryJournal(), MemoryJournal()
+    result = await perform(journal, {"naps": 1})
+    assert result.plan == (await perform(awake)).plan
+    events = await journal.events("run1")
+    assert {event.agent.type for event in events if isinstance(event, AgentSlept)} >= {
+        "executor",
+        "critic",
+        "retriever",
+    }
     assert (await replay(journal, "run1", Manner(is_strict=True))).events == len(events)
 
 
