@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runtime.journal_address import JournalAddress, journal_address, with_password_of
+from runtime.journal_address import JournalAddress, journal_address, usual_home, with_password_of
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,9 @@ class Settings:
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings that an environment makes; an empty variable counts as none."""
-    home = environment.get("REPERTORY_HOME") or "~/.repertory"
     return Settings(
         variables=environment,
-        home=Path(home).expanduser().absolute(),
+        home=usual_home(environment),
         api_key=environment.get("REPERTORY_API_KEY") or environment.get("OPENAI_API_KEY") or None,
         journal_text=environment.get("REPERTORY_JOURNAL", ""),
         journal_password=environment.get("PGPASSWORD", ""),

@@ -69,7 +69,7 @@ class TeamBuilder:
         for produced in _produced_types(cls):
             self.letters.add_type(produced)
         self._agents[name] = AgentSpec(_Maker(factory, self.letters).make, policy or AgentPolicy())
-        self._subscriptions += [_translated(found) for found in _subscriptions(cls, name)]
+        self._subscriptions += [translated(found) for found in _subscriptions(cls, name)]
 
     def team(self) -> Team:
         """The team of all that was added."""
@@ -92,7 +92,12 @@ def _subscriptions(cls: type[BaseAgent], name: str) -> list[AutoGenSubscription]
     return [*found, TypePrefixSubscription(topic_type_prefix=f"{name}:", agent_type=name)]
 
 
-def _translated(subscription: AutoGenSubscription) -> Subscription:
+def translated(subscription: AutoGenSubscription) -> Subscription:
+    """A subscription as the sequencer decides on it.
+
+    Raises:
+        UsageError: when it is of a kind that it cannot decide on.
+    """
     if isinstance(subscription, TypeSubscription):
         return Subscription(subscription.topic_type, subscription.agent_type)
     if isinstance(subscription, TypePrefixSubscription):

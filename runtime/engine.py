@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import platform
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -31,6 +31,7 @@ from runtime.events import (
     DeliveryCompleted,
     Digest,
     Failure,
+    MessageCancelled,
     MessageSent,
     RunAborting,
     RunCompleted,
@@ -79,6 +80,8 @@ class Performance:
     ask: Ask | None = None
     on_event: OnEvent | None = None
     on_pause: OnPause | None = None
+    converse: Converse | None = None
+    """What the driver does in it instead of sending the first message and waiting for its answer."""
     is_resumed: bool = False
     """Whether it is taken up from its journal instead of begun (`recorded_performance`)."""
     by: str = ""
@@ -89,6 +92,35 @@ class Performance:
     """How long nothing must have come before a run is left because all that is open waits for a person."""
     undo_patience_s: float = 60.0
     """How long an effect that is under way may take to end before it is undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a message of the driver was answered."""
+
+    payload: bytes | None
+    """The response's payload; None where the recipient failed."""
+    failure: Failure | None = None
+
+
+class Line(Protocol):
+    """What a driver can do in its run: see `Converse`."""
+
+    async def ask(self, ordinal: int, recipient: AgentName, payload: bytes) -> Answer:
+        """Sends the driver's message of this number, which is taken once, and waits for the answer.
+
+        Raises:
+            Exception: why the run does not go on.
+        """
+        ...
+
+    async def cancel(self, ordinal: int) -> None:
+        """Gives up waiting for a message's answer."""
+        ...
+
+
+Converse = Callable[[Line], Awaitable[bytes]]
+"""What a driver does in its run where that is more than one question; returns the payload that is the run's result."""
 
 
 class Engine(Protocol):
@@ -119,7 +151,7 @@ async def drive(performance: Performance, channel: Channel, team: Team) -> Json:
     async with stage.attended():
         try:
             async with asyncio.timeout(performance.wall_s):
-                result = await stage.first_answer()
+                result = await stage.led_by(performance.converse or partial(_first_answer, performance))
         except TimeoutError:
             reason = f"took {performance.wall_s:g} s, which is limits.wall_s"
             await stage.interrupt(reason, "budget")
@@ -137,14 +169,14 @@ async def drive(performance: Performance, channel: Channel, team: Team) -> Json:
             failure = describe(error, performance.secrets.values())
             with suppress(RepertoryError):  # a journal that cannot take the end does not hide why the run failed
                 await stage.undo_all(failure)
-                await stage.end(RunFailed(failure=failure))
+                await stage.end(RunFailed(failure=failure), {})
             raise
         except Exception as error:  # a fault of ours or of the machine: nothing is given up, the run can be resumed
             failure = describe(error, performance.secrets.values())
             with suppress(Exception):
                 await stage.interrupt(f"unexpected {type(error).__name__}: {failure.message}")
             raise
-        await stage.end(RunCompleted(result=digest(result)))
+        await stage.end(RunCompleted(result=digest(result)), {digest(result): result})
     answer = parse(result)
     return answer["data"] if isinstance(answer, dict) else answer
 
@@ -201,7 +233,9 @@ class _Stage:
         self._host = Host(driver, channel.submit, self._own_part)
         self._host.keep_out(performance.secrets)
         self._host.on_broken(self._on_broken)
-        self._answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._answers: dict[str, asyncio.Future[Answer]] = {}
+        self._over: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._over.add_done_callback(_looked_at)
         self._undone: dict[str, asyncio.Event] = {}
         self._was_given_up = False
         self._attendance = Attendance(
@@ -213,6 +247,7 @@ class _Stage:
         self._seen = asyncio.Event()
         self._trouble = ""
         self._ending: list[AnyEvent] = []
+        self._ending_blobs: dict[Digest, bytes] = {}
         self._told = 0
 
     async def _own_part(self, _: str) -> Part:
@@ -233,22 +268,51 @@ class _Stage:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._fail(RunError(f"run {self._performance.run} was left; it can be taken up again"))
             await self._host.close()
 
-    async def first_answer(self) -> bytes:
-        """Sends the first message, which is taken once, and waits for the response's payload."""
-        performance, body = self._performance, digest(self._performance.payload)
-        first = MessageSent(
-            message=FIRST,
+    async def led_by(self, converse: Converse) -> bytes:
+        """The result of what the driver does in its run, for as long as that goes on.
+
+        Raises:
+            Exception: why it does not go on, or what the driver fails with.
+        """
+        leading = asyncio.ensure_future(converse(self))
+        try:
+            done, _ = await asyncio.wait({leading, self._over}, return_when=asyncio.FIRST_COMPLETED)
+            return await (self._over if self._over in done else leading)
+        finally:
+            leading.cancel()
+            await asyncio.gather(leading, return_exceptions=True)
+
+    async def ask(self, ordinal: int, recipient: AgentName, payload: bytes) -> Answer:
+        """See `Line.ask`."""
+        run, body, message = self._performance.run, digest(payload), ids.message_id(ids.ROOT, ordinal)
+        answer = self._answer(message)
+        asked = MessageSent(
+            message=message,
             sender=None,
             cause=ids.ROOT,
-            recipient=performance.recipient,
+            recipient=recipient,
             payload=body,
-            headers={"traceparent": traceparent(performance.run, ids.ROOT)},
+            headers={"traceparent": traceparent(run, ids.ROOT)},
         )
-        blobs: dict[Digest, bytes] = {body: performance.payload}
-        await self._channel.submit(performance.run, [first], blobs)
-        return await self._answer
+        await self._channel.submit(run, [asked], {body: payload})
+        return await answer
+
+    async def cancel(self, ordinal: int) -> None:
+        """See `Line.cancel`."""
+        event = MessageCancelled(message=ids.message_id(ids.ROOT, ordinal), cause=ids.ROOT)
+        await self._channel.submit(self._performance.run, [event], {})
+
+    def _answer(self, message: str) -> asyncio.Future[Answer]:
+        """The answer to a message of the driver, whether it is told before it is waited for or later."""
+        if message not in self._answers:
+            self._answers[message] = asyncio.get_running_loop().create_future()
+            self._answers[message].add_done_callback(_looked_at)
+            if self._over.done():
+                self._answers[message].set_exception(_told_to_callers(self._over.exception()))
+        return self._answers[message]
 
     async def undo_all(self, failure: Failure) -> None:
         """Gives the run up and undoes what can be undone, the last first, one after the other; nothing when there is
@@ -282,10 +346,10 @@ class _Stage:
                     events += await self._channel.watch(run, events[-1].seq)
         return events
 
-    async def end(self, event: RunCompleted | RunFailed) -> None:
+    async def end(self, event: RunCompleted | RunFailed, blobs: dict[Digest, bytes]) -> None:
         """Proposes the last event and waits until the run has ended, which is when nothing is left to do."""
-        self._ending = [event]
-        await self._channel.submit(self._performance.run, [event], {})
+        self._ending, self._ending_blobs = [event], blobs
+        await self._channel.submit(self._performance.run, [event], blobs)
         await self._ended.wait()
         if self._fault is not None:
             raise self._fault
@@ -326,7 +390,7 @@ class _Stage:
         if last is not None:
             self._ended.set()
         elif self._ending:
-            await self._channel.submit(run, self._ending, {})
+            await self._channel.submit(run, self._ending, self._ending_blobs)
 
     async def _take(self, parcel: Parcel) -> None:
         if parcel.to is None:
@@ -336,13 +400,11 @@ class _Stage:
         elif parcel.to is not None:
             await self._host.feed(parcel)
         elif isinstance(parcel.event, DeliveryCompleted):
-            if parcel.event.message != FIRST:
-                self._undone.setdefault(parcel.event.message, asyncio.Event()).set()
-            elif not self._answer.done():
-                self._settle(parcel.event, parcel.payload)
+            self._undone.setdefault(parcel.event.message, asyncio.Event()).set()
+            self._settle(parcel.event, parcel.payload)
         elif isinstance(parcel.event, RunAborting):
             self._was_given_up = parcel.is_past
-            self._fail(revive(parcel.event.failure))
+            self._fail(run_error(parcel.event.failure))
         elif isinstance(parcel.event, StepAsked):
             self._attend()
         elif isinstance(parcel.event, RunInterrupted) and parcel.event.why == "budget" and not parcel.is_past:
@@ -360,18 +422,20 @@ class _Stage:
         except Exception as error:
             self._on_broken(self._performance.run, error)
         else:
-            if not self._answer.done():
-                self._answer.set_exception(left)
+            self._fail(left)
 
     def _settle(self, event: DeliveryCompleted, payload: bytes | None) -> None:
-        if event.failure is None and payload is not None:
-            self._answer.set_result(payload)
-        elif event.failure is not None:
-            self._fail(revive(event.failure))
+        answer = self._answer(event.message)
+        if not answer.done():
+            answer.set_result(Answer(payload, event.failure))
 
     def _fail(self, error: BaseException) -> None:
-        if not self._answer.done():
-            self._answer.set_exception(error if isinstance(error, RepertoryError) else RunError(str(error)))
+        """The run does not go on: whoever waits for an answer, now or later, is told why."""
+        if not self._over.done():
+            self._over.set_exception(error)
+            for answer in self._answers.values():
+                if not answer.done():
+                    answer.set_exception(_told_to_callers(error))
 
     async def _watch(self, on_event: OnEvent) -> None:
         """Shows events until the last; whoever cannot be shown them (a closed terminal) does not stop the run."""
@@ -394,8 +458,42 @@ class _Stage:
             undone.set()
         self._ended.set()
         self._seen.set()
-        if not self._answer.done():
-            self._answer.set_exception(error)
+        self._fail(error)
+
+
+async def _first_answer(performance: Performance, line: Line) -> bytes:
+    """What most drivers do: send the first message and wait for the response's payload."""
+    return answered(await line.ask(0, performance.recipient, performance.payload))
+
+
+def _told_to_callers(error: BaseException | None) -> BaseException:
+    """What whoever waits for an answer gets to know when its driver leaves the run, or the run ends."""
+    assert error is not None, "a run is over with a reason"
+    return error.error if isinstance(error, Left) else error
+
+
+def _looked_at(future: asyncio.Future[Any]) -> None:
+    """Keeps asyncio from complaining where nobody waits for it."""
+    if not future.cancelled():
+        future.exception()
+
+
+def answered(answer: Answer) -> bytes:
+    """The payload of an answer.
+
+    Raises:
+        RepertoryError: what the recipient failed with.
+    """
+    if answer.failure is not None:
+        raise run_error(answer.failure)
+    assert answer.payload is not None, "who did not fail has answered"
+    return answer.payload
+
+
+def run_error(failure: Failure) -> RepertoryError:
+    """A failure as an error that a run may end with."""
+    error = revive(failure)
+    return error if isinstance(error, RepertoryError) else RunError(str(error))
 
 
 async def recorded_performance(journal: Journal, run: str) -> Performance:

@@ -59,6 +59,21 @@ def journal_address(text: str | Path) -> JournalAddress:
     return _database(text)
 
 
+def usual_home(environment: Mapping[str, str]) -> Path:
+    """Where everything is kept: REPERTORY_HOME, or a directory of the user's."""
+    return Path(environment.get("REPERTORY_HOME") or "~/.repertory").expanduser().absolute()
+
+
+def usual_journal(environment: Mapping[str, str]) -> JournalAddress:
+    """The journal that commands use: REPERTORY_JOURNAL, or a file in the home; PGPASSWORD serves as its password.
+
+    Raises:
+        UsageError: REPERTORY_JOURNAL cannot be read.
+    """
+    address = journal_address(environment.get("REPERTORY_JOURNAL") or usual_home(environment) / "journal.db")
+    return with_password_of(address, environment)
+
+
 def open_journal(address: JournalAddress | Path) -> SqlJournal:
     """The journal at an address; nothing is connected or made before it is used."""
     address = address if isinstance(address, JournalAddress) else journal_address(address)

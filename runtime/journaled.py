@@ -71,7 +71,7 @@ class JournaledModel(ChatCompletionClient):
                 json_output=json_output,
                 extra_create_args=extra_create_args,
             )
-            return StepResult([_plain(result)], _usage(result))
+            return StepResult([plain(result)], _usage(result))
 
         asked = self._call(messages, tools, tool_choice, json_output, extra_create_args, ask)
         pieces = cast(list[Json], (await steps.perform(asked)).value)
@@ -99,7 +99,7 @@ class JournaledModel(ChatCompletionClient):
                 json_output=json_output,
                 extra_create_args=extra_create_args,
             ):
-                pieces.append(piece if isinstance(piece, str) else _plain(piece))
+                pieces.append(piece if isinstance(piece, str) else plain(piece))
                 usage = usage if isinstance(piece, str) else _usage(piece)
             return StepResult(pieces, usage)
 
@@ -116,7 +116,7 @@ class JournaledModel(ChatCompletionClient):
         extra_create_args: Mapping[str, Any],
         perform: Any,
     ) -> StepCall:
-        head, links = _links_of_agent().chain(messages, _key, _plain)
+        head, links = links_of_agent().chain(messages, message_key, plain)
         schema = json_output.model_json_schema() if isinstance(json_output, type) else json_output
         request = {
             "prompt": head,
@@ -234,7 +234,7 @@ class JournaledTool(Tool):
         """
 
         async def call(step: str) -> StepResult:
-            value = _plain(await self._inner.run_json(args, CancellationToken(), effect_key(self._run, step)))
+            value = plain(await self._inner.run_json(args, CancellationToken(), effect_key(self._run, step)))
             attempts = value.get("attempts") if isinstance(value, Mapping) else None
             return StepResult(value, attempts=attempts if isinstance(attempts, int) else 1)
 
@@ -278,9 +278,9 @@ class JournaledMemory(Memory):
 
         async def ask(_: str) -> StepResult:
             found = await self._inner.query(query, None, **kwargs)
-            return StepResult([_plain(entry) for entry in found.results])
+            return StepResult([plain(entry) for entry in found.results])
 
-        request = canonical({"memory": self._name, "query": _plain(query), "arguments": cast(Json, kwargs)})
+        request = canonical({"memory": self._name, "query": plain(query), "arguments": cast(Json, kwargs)})
         recorded = await steps.perform(StepCall("retrieval", self._name, request, ask))
         entries = [MemoryContent.model_validate(entry) for entry in cast(list[Json], recorded.value)]
         for entry in entries:
@@ -294,7 +294,7 @@ class JournaledMemory(Memory):
             await self._inner.add(content)
             return StepResult(None)
 
-        request = canonical({"memory": self._name, "add": _plain(content)})
+        request = canonical({"memory": self._name, "add": plain(content)})
         await steps.perform(StepCall("memory", self._name, request, write, "idempotent"))
 
     async def update_context(self, model_context: ChatCompletionContext) -> UpdateContextResult:
@@ -315,13 +315,13 @@ class JournaledMemory(Memory):
         await self._inner.close()
 
 
-def _links_of_agent() -> LinkBook:
+def links_of_agent() -> LinkBook:
     """The links that the agent whose delivery runs has made before."""
     gate = steps.current.get()
     return gate.outbox.links if isinstance(gate, Delivery) else LinkBook()
 
 
-def _key(message: LLMMessage) -> Hashable | None:
+def message_key(message: LLMMessage) -> Hashable | None:
     """What makes a message of plain text; None for one that holds more."""
     match message:
         case SystemMessage(content=content) if type(message) is SystemMessage:
@@ -334,7 +334,7 @@ def _key(message: LLMMessage) -> Hashable | None:
             return None
 
 
-def _plain(value: Any) -> Json:
+def plain(value: Any) -> Json:
     """A model, or plain JSON already, as plain JSON."""
     return cast(Json, value.model_dump(mode="json") if isinstance(value, BaseModel) else value)
 

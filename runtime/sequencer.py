@@ -117,10 +117,15 @@ class Sequencer:
 
     @property
     def is_resting(self) -> bool:
-        """Whether all that is open waits for a person, as far as events can tell: a handler may just be at work."""
+        """Whether all that is open waits for a person, as far as events can tell: a handler may just be at work.
+
+        Handlers of an agent whose deliveries may overlap can wait for its next delivery.
+        """
         asked = {step.delivery for step in self._steps.asked()}
         has_only_asked = all(step.state == "asked" for step in self._steps.open())
-        blocked = all(name in asked or entry.requests for name, entry in self._running.items())
+        blocked = all(
+            name in asked or entry.requests or self._is_concurrent(entry.agent) for name, entry in self._running.items()
+        )
         return bool(asked) and has_only_asked and blocked
 
     @property
@@ -296,8 +301,11 @@ class Sequencer:
             yield self._start(agent, queue[0])
 
     def _is_free(self, agent: AgentName) -> bool:
+        return not self._busy.get(agent) or self._is_concurrent(agent)
+
+    def _is_concurrent(self, agent: AgentName) -> bool:
         policy = self._routes.policy(agent)
-        return not self._busy.get(agent) or (policy is not None and policy.concurrent)
+        return policy is not None and policy.concurrent
 
     def _must_reenter(self, sent: MessageSent) -> bool:
         """Whether the busy recipient waits, directly or through others, for the delivery that sent this message."""
