@@ -29,10 +29,11 @@ async def evidence_of(journal: Journal, events: Sequence[AnyEvent], ids: Iterabl
     def value(digest: Digest | None) -> Json:
         return parse(blobs[digest]) if digest in blobs else None
 
-    return {
-        step: (event.name, _line(value(event.request), value(answered[step].result if step in answered else None)))
-        for step, event in asked.items()
-    }
+    def line(event: StepStarted) -> str:
+        answer = value(answered[event.step].result if event.step in answered else None)
+        return _said(answer) if event.kind == "model" else _line(value(event.request), answer)
+
+    return {step: (event.name, line(event)) for step, event in asked.items()}
 
 
 def step_ids(result: Json) -> set[str]:
@@ -49,9 +50,27 @@ def step_ids(result: Json) -> set[str]:
 
 
 def _line(request: Json, answer: Json) -> str:
-    arguments = request.get("arguments", request) if isinstance(request, Mapping) else request
+    asked = _short(_asked(request))
+    if answer is None:
+        return asked
     said = answer.get("value", answer) if isinstance(answer, Mapping) else answer
-    return f"{_short(arguments)} → {_short(said)}"
+    return f"{asked} → {_short(said) or 'nothing'}"
+
+
+def _asked(request: Json) -> Json:
+    """What is asked of whom is told already; a call's arguments are taken out of their wrapping."""
+    if not isinstance(request, Mapping):
+        return request
+    arguments = request.get("arguments")
+    rest = {name: value for name, value in request.items() if name not in ("tool", "memory", "arguments")}
+    return {**rest, **arguments} if isinstance(arguments, Mapping) else rest
+
+
+def _said(answer: Json) -> str:
+    """What a model answered: the content of the last piece, which is the whole; its prompt would fill pages."""
+    whole = answer[-1] if isinstance(answer, list) and answer else None
+    content = whole.get("content") if isinstance(whole, Mapping) else None
+    return "" if content is None else f"→ {_short(content)}"
 
 
 def _short(value: Json) -> str:
@@ -69,5 +88,5 @@ def _words(value: Json) -> str:
 
 
 def _name(value: Json) -> str:
-    name = value.get("name") if isinstance(value, Mapping) else None
-    return name if isinstance(name, str) else _words(value)
+    names = [value.get("name"), value.get("content")] if isinstance(value, Mapping) else []
+    return next((name for name in names if isinstance(name, str)), _words(value))

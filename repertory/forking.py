@@ -21,11 +21,14 @@ from runtime.blobs import Payload, digest
 from runtime.codec import Json, parse
 from runtime.engine import recorded_performance, versions
 from runtime.errors import UsageError
-from runtime.events import AnyEvent, MessagePublished, MessageSent, StepCompleted
+from runtime.events import AnyEvent, MessagePublished, MessageSent, StepCompleted, StepStarted
 from runtime.fork import ForkOrder, Point, at_delivery, at_message, at_result, fork, start
 from runtime.fork_bill import Bill, Count, bill
 from runtime.journal import Journal
+from runtime.recollection import EVERY
 from runtime.team import Resources, TeamSpec, find_builder
+from scenarios.equipment import Equipment
+from scenarios.flaws import nearest
 from scenarios.load import revised
 from scenarios.team_config import BUILDER, TeamConfig
 from serving.source import ModelSource
@@ -57,6 +60,7 @@ async def fork_and_perform(name: str, order: Forking, settings: Settings) -> int
         point = _point(events, edits, order.at)
         config = await _config(journal, events, point)
         config_now = _revised(config, edits, settings)
+        _check_names(order, config_now, events)
         forked = await _order(journal, parent, point, edits, config_now if config_now != config else None, order)
         order = replace(order, out=order.out or Path("out") / config.scenario.name / f"fork-{run[:8]}")
         stage, secrets = stage_of(config_now, order, settings)
@@ -113,6 +117,22 @@ def _point(events: Sequence[AnyEvent], edits: Edits, at: int | None) -> Point:
     if is_first and point.shared > 1:
         return replace(start(events), note="inputs and request are told with the first message; the fork begins there")
     return point
+
+
+def _check_names(order: Forking, config: TeamConfig, events: Sequence[AnyEvent]) -> None:
+    """Refuse to perform anew, or to allow, what nothing is called."""
+    steps = [event for event in events if isinstance(event, StepStarted)]
+    tools = Equipment(config, Resources("", engine="replay")).registry.names()
+    names = {*tools, config.model.name, *(step.name for step in steps)}
+    kinds = {EVERY, *(step.kind for step in steps)}
+    for option, asked in (("--live", order.live), ("--allow", order.allow)):
+        for name in asked:
+            if name not in names | kinds:
+                hint = "".join(f"; did you mean {near}?" for near in nearest(name, names))
+                raise UsageError(
+                    f"{option} {name}: found nothing of that name, expected one of {', '.join(sorted(names))}, "
+                    f"or a kind ({', '.join(sorted(kinds))}){hint}"
+                )
 
 
 async def _config(journal: Journal, events: Sequence[AnyEvent], point: Point) -> TeamConfig:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Literal, TypeAlias
 
-from runtime.events import Failure
+from runtime.events import AgentName, Failure
 from runtime.run_tree import DeliveryNode, Doing, MessageNode, RunTree, StepNode
 
 Node: TypeAlias = StepNode | MessageNode | DeliveryNode
@@ -53,6 +53,8 @@ class Alignment:
     rows: tuple[Row, ...]
     first: Row | None
     """Where they part; None for runs that did the same."""
+    reordered: tuple[AgentName | None, ...] = ()
+    """The agents that were told the same in another order and did nothing else for that."""
 
     def count(self, status: Status) -> int:
         """How many rows stand so."""
@@ -60,7 +62,11 @@ class Alignment:
 
 
 def aligned(a: RunTree, b: RunTree) -> Alignment:
-    """Two runs side by side; `first` is the difference that came before all others."""
+    """Two runs side by side; `first` is the difference that came before all others.
+
+    That an agent was told the same in another order is where they part only if the agent then did something else, or
+    if nothing else differs: answers to what was asked at once come in any order.
+    """
     rows = _Aligner().run(a, b)
     places = _Places(rows)
     for row in rows:
@@ -68,10 +74,32 @@ def aligned(a: RunTree, b: RunTree) -> Alignment:
             row.position = places.in_a(row.b.seq)
     differing = [row for row in rows if row.status != "same"]
     first = min(differing, key=lambda row: row.position, default=None)
-    order = _first_in_other_order(a, b, rows)
-    if order is not None and (first is None or order.position < first.position):
-        first = order
-    return Alignment(tuple(rows), first)
+    orders = in_other_order(a, b, rows)
+    if first is None:
+        first = min(orders.values(), key=lambda row: row.position, default=None)
+    elif _is_done_by_agent(first):
+        told = orders.get(_doer(first, a, b))
+        first = told if told is not None and told.position < first.position else first
+    reordered = tuple(agent for agent, row in orders.items() if row is not first)
+    return Alignment(tuple(rows), first, reordered)
+
+
+def _is_done_by_agent(row: Row) -> bool:
+    """Whether what differs is an agent's doing, and not what came from outside."""
+    return not (isinstance(row.node, StepNode) and row.aspect in ("result", "failure"))
+
+
+def _doer(row: Row, a: RunTree, b: RunTree) -> AgentName | None:
+    tree, node = (a, row.a) if row.a is not None else (b, row.b)
+    match node:
+        case StepNode(started=started):
+            return tree.deliveries[started.delivery].agent
+        case MessageNode(event=event):
+            return event.sender
+        case DeliveryNode():
+            return node.agent
+        case None:
+            return None
 
 
 @dataclass(slots=True)
@@ -110,12 +138,13 @@ class _Aligner:
     def _alone(self, one: Node | None, other: Node | None, depth: int) -> None:
         node = one if one is not None else other
         assert node is not None
+        if isinstance(node, DeliveryNode):
+            self._all_alone(node.doings, depth, is_in_a=other is None)
         status: Status = "only in B" if one is None else "only in A"
-        self.rows.append(Row(one, other, status, "presence", depth, float(node.seq)))
+        began = node.started.seq if isinstance(node, DeliveryNode) else node.seq
+        self.rows.append(Row(one, other, status, "presence", depth, float(began)))
         if isinstance(node, MessageNode):
             self._all_alone(node.deliveries, depth + 1, is_in_a=other is None)
-        elif isinstance(node, DeliveryNode):
-            self._all_alone(node.doings, depth, is_in_a=other is None)
 
     def _all_alone(self, nodes: Sequence[Node], depth: int, *, is_in_a: bool) -> None:
         for node in nodes:
@@ -237,11 +266,11 @@ class _Places:
         return (self._in_a[place - 1] if place else 0) + 0.5
 
 
-def _first_in_other_order(a: RunTree, b: RunTree, rows: Sequence[Row]) -> Row | None:
-    """The first thing that an agent was told in another order than in the other run."""
+def in_other_order(a: RunTree, b: RunTree, rows: Sequence[Row]) -> dict[AgentName | None, Row]:
+    """For each agent the first thing that it was told in another order than in the other run."""
     partner = {row.b.id: row.a.id for row in rows if row.a is not None and row.b is not None}
     nodes = {row.a.id: row for row in rows if row.a is not None}
-    found: list[Row] = []
+    found: dict[AgentName | None, Row] = {}
     for agent, releases in a.releases.items():
         told = [partner[name] for name, _ in b.releases.get(agent, []) if name in partner]
         both = {name for name, _ in releases} & set(told)
@@ -249,6 +278,6 @@ def _first_in_other_order(a: RunTree, b: RunTree, rows: Sequence[Row]) -> Row | 
         theirs = [name for name in told if name in both]
         for (name, seq), other in zip(mine, theirs, strict=False):
             if name != other and name in nodes and other in nodes:
-                found.append(Row(nodes[name].a, nodes[other].b, "changed", "order", 0, float(seq)))
+                found[agent] = Row(nodes[name].a, nodes[other].b, "changed", "order", 0, float(seq))
                 break
-    return min(found, key=lambda row: row.position, default=None)
+    return found

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -20,9 +20,6 @@ from runtime.events import (
     AnyEvent,
     Digest,
     MessageSent,
-    RunCompleted,
-    RunFailed,
-    RunInterrupted,
     RunStarted,
     StepCompleted,
     StepStarted,
@@ -31,6 +28,7 @@ from runtime.ids import ROOT
 from runtime.journal import Journal
 from runtime.lineage import Hop, Lineage
 from runtime.references import named, named_in_link
+from runtime.run_outcome import Outcome, outcome_of
 from runtime.run_tree import DeliveryNode, MessageNode, StepNode, tree_of
 
 
@@ -60,28 +58,6 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a run."""
-
-    run: str
-    status: str
-    result: Json
-    """None for a run without one."""
-    counts: Mapping[str, float]
-    """Model calls, tool calls, tokens, retries, seconds."""
-
-    @property
-    def checks(self) -> Mapping[str, bool]:
-        """The checks that the result lists, where it lists some."""
-        result: Any = self.result
-        try:
-            listed: list[Any] = result["checks"]
-            return {str(each["name"]): bool(each["passed"]) for each in listed}
-        except (KeyError, TypeError):
-            return {}
-
-
-@dataclass(frozen=True, slots=True)
 class Comparison:
     """Two runs side by side."""
 
@@ -91,7 +67,7 @@ class Comparison:
     first: Difference | None
     """Where they part; None for runs in which the same was done."""
     notes: tuple[str, ...]
-    """Other scenarios, other versions."""
+    """Other scenarios, other versions; that the order alone differs."""
     result: tuple[str, ...]
     """How the results differ."""
 
@@ -125,9 +101,10 @@ async def compare(journal: Journal, a: str, b: str) -> Comparison:
         for run, node in ((one, alignment.first.a), (other, alignment.first.b)):
             await _fetch(journal, run, node)
         first = explained(alignment.first, one, other)
-    outcomes = [await _outcome(journal, run) for run in (one, other)]
+    outcomes = [await outcome_of(journal, run.name, run.events) for run in (one, other)]
     result = tuple(compared(_timeless(outcomes[0].result), _timeless(outcomes[1].result)))
-    return Comparison(outcomes[0], outcomes[1], alignment, first, tuple(_notes(one, other)), result)
+    notes = [*_notes_on_order(alignment), *_notes(one, other)]
+    return Comparison(outcomes[0], outcomes[1], alignment, first, tuple(notes), result)
 
 
 async def _read(journal: Journal, run: str) -> _Run:
@@ -174,6 +151,8 @@ def explained(row: Row, a: _Run, b: _Run) -> Difference:
     cause, what = _cause(row, a, b)
     before = None if row.a is None else _content(row, row.a, a)
     now = None if row.b is None else _content(row, row.b, b)
+    if cause == "message" and row.status == "changed" and _timeless(before) == _timeless(now):
+        cause, what = "time", f"{row.node.label} differs in its time and in ids only"
     path = () if row.a is None else Lineage(a.events).path(_delivery_of(row.a), a.blob)
     return Difference(cause, what, tuple(compared(before, now)), row, path)
 
@@ -237,46 +216,6 @@ def _delivery_of(node: object) -> str:
             return ROOT
 
 
-# Outcomes
-
-
-async def _outcome(journal: Journal, run: _Run) -> Outcome:
-    status, result = "not ended", None
-    for event in run.events:
-        match event:
-            case RunCompleted(result=digest):
-                status, result = "done", parse(await journal.blob(digest))
-            case RunFailed(failure=failure):
-                status = f"failed: {failure.message}"
-            case RunInterrupted():
-                status = "interrupted"
-            case _:
-                pass
-    return Outcome(run.name, status, _inner(result), _counts(run.events))
-
-
-def _inner(result: Json) -> Json:
-    """The result itself, out of the message and the answer that carry it."""
-    for name in ("data", "result"):
-        if isinstance(result, Mapping) and name in result:
-            result = result[name]
-    return result
-
-
-def _counts(events: Sequence[AnyEvent]) -> dict[str, float]:
-    kinds = {event.step: event.kind for event in events if isinstance(event, StepStarted)}
-    ended = [event for event in events if isinstance(event, StepCompleted) and event.step in kinds]
-    return {
-        "model calls": sum(kinds[event.step] == "model" for event in ended),
-        "tool calls": sum(kinds[event.step] == "tool" for event in ended),
-        "input tokens": sum(event.usage.get("input_tokens", 0) for event in ended),
-        "output tokens": sum(event.usage.get("output_tokens", 0) for event in ended),
-        "retries": sum(event.attempts - 1 for event in ended),
-        "seconds": round(events[-1].at - events[0].at, 3),
-        "events": len(events),
-    }
-
-
 _OF_THE_RUN = ("run", "wall_s", "spent", "evidence")
 """Entries of a result that differ from run to run by themselves (ids of steps among them), or are counted already."""
 
@@ -288,6 +227,13 @@ def _timeless(result: Json) -> Json:
     if isinstance(result, list | tuple):
         return [_timeless(value) for value in result]
     return result
+
+
+def _notes_on_order(found: Alignment) -> list[str]:
+    if found.first is not None and found.first.aspect == "order":
+        return ["nothing else differs"] if found.count("same") == len(found.rows) else []
+    agents = ", ".join(str(agent) for agent in found.reordered)
+    return [f"{agents} got messages or answers in another order, which made no difference there"] if agents else []
 
 
 def _notes(a: _Run, b: _Run) -> list[str]:

@@ -111,8 +111,8 @@ class DeliveryNode:
 
     @property
     def seq(self) -> int:
-        """The seq of its start."""
-        return self.started.seq
+        """The seq of its end, or of its start while there is none."""
+        return self.started.seq if self.completed is None else self.completed.seq
 
     @property
     def agent(self) -> AgentName:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from autogen_core.memory import ListMemory, Memory
 from autogen_core.models import ChatCompletionClient
@@ -19,11 +19,6 @@ from pydantic import JsonValue
 
 from agents.domain import Domain
 from agents.prompts import Prompts
-from memory.embed import choose_embedder
-from memory.long_term import LongTermMemory
-from memory.ray_blackboard import RayBlackboard
-from memory.rerank import CrossEncoderReranker
-from memory.short_term import DictBlackboard
 from runtime.blobs import digest
 from runtime.board import JournaledBoard
 from runtime.codec import Json
@@ -43,6 +38,9 @@ from tools.execute import Surroundings
 from tools.faults import FaultRule, Faults
 from tools.registry import ToolRegistry
 
+if TYPE_CHECKING:
+    from memory.long_term import LongTermMemory
+
 
 def knowledge_name(folder: str) -> str:
     """The collection that the documents of a folder are kept in."""
@@ -51,6 +49,10 @@ def knowledge_name(folder: str) -> str:
 
 def open_memory(directory: Path, memory: schema.Memory) -> LongTermMemory:
     """The long-term memory that a scenario asks for; models are loaded at their first use."""
+    from memory.embed import choose_embedder
+    from memory.long_term import LongTermMemory
+    from memory.rerank import CrossEncoderReranker
+
     reranker = CrossEncoderReranker(memory.reranker) if memory.reranker else None
     return LongTermMemory(directory, choose_embedder(memory.embedder or "auto"), reranker=reranker)
 
@@ -103,6 +105,9 @@ class Equipment:
     @cached_property
     def board(self) -> JournaledBoard:
         """The run's blackboard: in Ray's object store, or in this process where all agents live in it."""
+        from memory.ray_blackboard import RayBlackboard
+        from memory.short_term import DictBlackboard
+
         is_spread = self.resources.engine == "ray"
         return JournaledBoard(RayBlackboard(self.resources.run) if is_spread else DictBlackboard())
 

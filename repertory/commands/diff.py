@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -126,12 +127,30 @@ def _print_outcome(found: Comparison) -> None:
     for name in names:
         if a.checks.get(name) != b.checks.get(name):
             rows.append((f"  {name}", _check(a.checks.get(name)), _check(b.checks.get(name))))
-    rows += [(name, f"{a.counts[name]:,}", f"{b.counts[name]:,}") for name in a.counts]
+    for name in dict.fromkeys([*a.counts, *b.counts]):
+        if name != "not performed" or a.counts[name] or b.counts[name]:
+            rows.append((name, _count(name, a.counts), _count(name, b.counts)))
     print_table(rows, right=(1, 2))
-    if found.result:
+    for name, run in (("A", a), ("B", b)):
+        if run.failure:
+            print_line(f"{name} {run.status}: {plain(run.failure)}")
+    _print_results(found)
+
+
+def _print_results(found: Comparison) -> None:
+    if found.a.result is None or found.b.result is None:
+        names = [name for name, run in (("A", found.a), ("B", found.b)) if run.result is None]
+        print_line(f"without a result: {', '.join(names)}")
+    elif found.result:
         print_line("the results, A (-) and B (+):")
-    for line in found.result:
-        print_line(f"  {plain(line)}")
+        for line in found.result:
+            print_line(f"  {plain(line)}")
+
+
+def _count(name: str, counts: Mapping[str, float]) -> str:
+    if name not in counts:
+        return "unknown"
+    return f"{counts[name]:,.4f}" if name == "cost" else f"{counts[name]:,}"
 
 
 def _check(passed: bool | None) -> str:
@@ -149,7 +168,13 @@ def _as_json(found: Comparison) -> dict[str, Any]:
         for row in found.alignment.rows
     ]
     outcomes = {
-        name: {"run": run.run, "status": run.status, "checks": dict(run.checks), **run.counts}
+        name: {
+            "run": run.run,
+            "status": run.status,
+            "failure": run.failure or None,
+            "checks": dict(run.checks),
+            **run.counts,
+        }
         for name, run in (("a", found.a), ("b", found.b))
     }
     return {

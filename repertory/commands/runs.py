@@ -14,13 +14,14 @@ from repertory.output import JsonFlag, plain, print_json, print_line, print_tabl
 if TYPE_CHECKING:
     from repertory.progress import Progress
     from repertory.transcript import DeliveryEntry, Known
-    from runtime.budget import Price
     from runtime.events import AnyEvent, RunForked
-    from runtime.journal import Journal
     from runtime.run_summary import RunSummary
 
 FOLLOW_S = 0.3
 """How long to wait, in seconds, before the journal is looked into again."""
+
+WITH_EVIDENCE = ("model", "tool", "retrieval", "memory", "question")
+"""The kinds of steps of which is shown what was asked and answered."""
 
 app = typer.Typer(help="Look at earlier runs.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -117,35 +118,20 @@ async def _read(name: str) -> tuple[RunSummary, list[AnyEvent], Known]:
     from runtime.codec import parse
     from runtime.errors import CorruptEvent
     from runtime.events import StepStarted
+    from runtime.run_outcome import prices_of
 
     address = read_settings().journal
     summary = chosen(await runs_of(address), name)
     async with opened(address) as journal:
         found = await journal.events(summary.run)
         blobs = await journal.blobs(payloads_of(found))
-        shown = {e.step for e in found if isinstance(e, StepStarted) and e.kind in ("tool", "retrieval", "question")}
+        shown = {e.step for e in found if isinstance(e, StepStarted) and e.kind in WITH_EVIDENCE}
         lines = dict[str, tuple[str, str]]()
         with suppress(CorruptEvent):  # what is lost is not shown; `runs verify` tells of it
             lines = dict(await evidence_of(journal, found, shown))
-        prices = await _prices(journal, found)
+        prices = await prices_of(journal, found)
     types = {digest: _message_type(parse(blob)) for digest, blob in blobs.items()}
     return summary, found, Known(types, {step: line for step, (_, line) in lines.items()}, prices)
-
-
-async def _prices(journal: Journal, events: list[AnyEvent]) -> dict[str, Price]:
-    """What the run's models cost, as its budget says."""
-    import msgspec
-
-    from runtime.beginning import beginning
-    from runtime.errors import CorruptEvent
-    from runtime.routing import Routes
-
-    began = beginning(events)
-    try:
-        routes = None if began is None else msgspec.json.decode(await journal.blob(began.routes), type=Routes)
-    except (CorruptEvent, msgspec.DecodeError):
-        return {}
-    return {} if routes is None else dict(routes.budget.prices)
 
 
 def _fork_lines(fork: RunForked, events: list[AnyEvent]) -> list[str]:
@@ -177,10 +163,8 @@ def _print_runs(runs: list[RunSummary]) -> None:
 
 
 def _print_run(summary: RunSummary, progress: Progress, tree: list[DeliveryEntry], more: list[str]) -> None:
-    from rich.console import Console
-
     from repertory.records import local_time
-    from repertory.tree import drawn
+    from repertory.tree import print_drawn
 
     print_line(f"{plain(summary.name)}  run {summary.run}")
     print_line(f"{summary.status}, started {local_time(summary.started_at)}, took {progress.elapsed_s:.1f} s")
@@ -195,7 +179,7 @@ def _print_run(summary: RunSummary, progress: Progress, tree: list[DeliveryEntry
         print_line(f"cost: {cost:.4f}")
     for line in more:
         print_line(line)
-    Console(soft_wrap=True).print(drawn(tree), highlight=False)
+    print_drawn(tree)
 
 
 def _as_json(

@@ -128,6 +128,8 @@ def test_what_cannot_be_is_refused_and_changes_nothing(ran: Terminal) -> None:
         ("rerun", "last", "--set", f"prompts.judge=@{prompt}"): "expected a system part",
         ("rerun", "last", "--set", "prompts.judge=@nowhere.md"): "cannot be read",
         ("rerun", "last", "--set", "model"): "expected path=value",
+        ("rerun", "last", "--live", "prize"): "expected one of price, scripted:answers.json, or a kind",
+        ("rerun", "last", "--allow", "prize"): "did you mean price?",
         ("rerun", "last", "--set", "start=person"): "who is asked and how it is called stay",
     }.items():
         ended = local(ran, *arguments)

@@ -11,7 +11,7 @@ from repertory.evidence import evidence_of
 from repertory.pages import PLAN, print_page
 from runtime.blobs import digest
 from runtime.codec import Json, canonical
-from runtime.events import Digest, StepCompleted, StepStarted
+from runtime.events import AnyEvent, Digest, StepCompleted, StepStarted
 from runtime.journal import MemoryJournal
 
 
@@ -40,3 +40,26 @@ def test_a_terminal_shows_footnotes_as_a_numbered_list(
     text = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     assert lines == ["故宫 80 元[1]，午餐[2]", "1 票价", "2 餐厅"]
+
+
+async def test_evidence_says_what_was_searched_for_and_what_a_model_answered() -> None:
+    query: Json = {"memory": "knowledge", "query": "故宫", "arguments": {"k": 3}}
+    passages: Json = [{"content": "开放到五点", "mime_type": "text/plain"}]
+    pieces: Json = ["{", {"content": "好", "finish_reason": "stop"}]
+    blobs: dict[Digest, bytes] = {digest(canonical(each)): canonical(each) for each in (query, passages, pieces, [])}
+    asked, found, said, nothing = blobs
+    events: list[AnyEvent] = [
+        StepStarted(seq=1, step="s1", delivery="d", kind="retrieval", name="knowledge", request=asked),
+        StepCompleted(seq=2, step="s1", delivery="d", result=found),
+        StepStarted(seq=3, step="s2", delivery="d", kind="model", name="qwen", request=asked),
+        StepCompleted(seq=4, step="s2", delivery="d", result=said),
+        StepStarted(seq=5, step="s3", delivery="d", kind="retrieval", name="episodes", request=asked),
+        StepCompleted(seq=6, step="s3", delivery="d", result=nothing),
+    ]
+    journal = MemoryJournal()
+    await journal.append("r", await journal.claim("r"), events, blobs)
+
+    evidence = await evidence_of(journal, events, ["s1", "s2", "s3"])
+
+    lines = [line for _, line in evidence.values()]
+    assert lines == ["query 故宫, k 3 → 开放到五点", "→ 好", "query 故宫, k 3 → nothing"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 
+from runtime.events import DeliveryStarted, StepStarted
 from runtime.sql_journal import SqliteJournal
 from tests.repertory.commands import Terminal
 from tests.repertory.story import BLOBS, HASH, told
@@ -51,6 +53,8 @@ def test_a_run_is_shown_with_its_cost_and_who_did_what(terminal: Terminal) -> No
     assert ended.code == 0
     assert "1 model calls (900 tokens in, 40 out), 1 tool calls, 11 events" in ended.out
     assert "executor 1  Assignment  at 5.0 s  6.00 s" in ended.out
+    started = [event.seq for event in told() if isinstance(event, DeliveryStarted | StepStarted)]
+    assert [int(found) for found in re.findall(r"── (\d+) ", ended.out)] == started, "each line names its event"
     shown = json.loads(terminal.type("runs", "show", FIRST, "--json").out)
     assert shown["usage"] == {"model_calls": 1, "tool_calls": 1, "input_tokens": 900, "output_tokens": 40}
     assert shown["deliveries"][0]["agent"] == "planner"

@@ -77,7 +77,7 @@ async def test_a_message_that_is_left_out_leaves_the_others_aligned() -> None:
     one, two = await perform("boss", {"workers": 3}), await perform("boss", {"workers": 2})
     found = await compare(await both(one[1], two[1]), "a", "b")
     alone = [row for row in found.alignment.rows if row.status == "only in A"]
-    assert [row.node.label for row in alone] == ["to worker/2", "answer of worker/2", "tool square 2"]
+    assert [row.node.label for row in alone] == ["to worker/2", "tool square 2", "answer of worker/2"]
     assert found.first is not None
     assert found.first.cause == "input"
 
@@ -114,17 +114,12 @@ async def test_what_came_from_outside_is_told_from_what_was_asked(kind: str, cau
 
 async def test_another_order_is_named_before_what_follows_from_it() -> None:
     _, one = await perform("boss", {"workers": 1})
-    events = await one.events("run")
-    names = {e.step: e.name for e in events if isinstance(e, StepStarted)}
-    ended = [e for e in events if isinstance(e, StepCompleted) and names[e.step] in ("alpha", "beta")]
-    first, second = ended
-    places: dict[int, AnyEvent] = {first.seq: second, second.seq: first}
-    swapped = [msgspec.structs.replace(places.get(e.seq, e), seq=e.seq) for e in events]
-    two = MemoryJournal()
-    await two.append("run", await two.claim("run"), swapped, one._blobs)  # pyright: ignore[reportPrivateUsage]
+    two = await swapped(one, ("alpha", "beta"))
     found = await compare(await both(one, two), "a", "b")
     assert found.first is not None
-    assert (found.first.cause, found.first.row.position) == ("order", first.seq)
+    names = {e.step: e.name for e in await one.events("run") if isinstance(e, StepStarted)}
+    ended = [e for e in await one.events("run") if isinstance(e, StepCompleted) and names[e.step] in ("alpha", "beta")]
+    assert (found.first.cause, found.first.row.position) == ("order", ended[0].seq)
 
 
 async def test_the_other_way_round_says_the_same_with_the_sides_exchanged() -> None:
@@ -160,3 +155,34 @@ def test_whatever_two_deliveries_did_each_thing_stands_in_one_row(
     equal = Counter(node.content for node in a) & Counter(node.content for node in b)
     found = Counter(mine.content for mine, theirs in pairs if mine and theirs and mine.content == theirs.content)
     assert found == equal, "whatever is equal is matched"
+
+
+async def swapped(one: MemoryJournal, names: tuple[str, str]) -> MemoryJournal:
+    """The run with the completions of two of its steps in each other's places."""
+    events = await one.events("run")
+    steps = {e.step: e.name for e in events if isinstance(e, StepStarted)}
+    first, second = [e for e in events if isinstance(e, StepCompleted) and steps[e.step] in names]
+    places: dict[int, AnyEvent] = {first.seq: second, second.seq: first}
+    two = MemoryJournal()
+    changed_events = [msgspec.structs.replace(places.get(e.seq, e), seq=e.seq) for e in events]
+    await two.append("run", await two.claim("run"), changed_events, one._blobs)  # pyright: ignore[reportPrivateUsage]
+    return two
+
+
+async def test_an_order_that_made_no_difference_is_a_note_beside_what_did() -> None:
+    _, one = await perform("boss", {"workers": 1})
+    two = await swapped(one, ("alpha", "beta"))
+    square = next(e for e in await two.events("run") if isinstance(e, StepStarted) and e.name.startswith("square"))
+    ended = next(e for e in await two.events("run") if isinstance(e, StepCompleted) and e.step == square.step)
+    three = await changed(two, ended, result=digest(canonical("other")))
+    found = await compare(await both(one, three), "a", "b")
+    assert found.first is not None
+    assert (found.first.cause, found.first.row.node.label) == ("tool result", f"tool {square.name}")
+    assert any(note.startswith("boss/default got messages or answers in another order") for note in found.notes)
+
+
+async def test_an_order_alone_is_said_to_be_all() -> None:
+    _, one = await perform("boss", {"workers": 1})
+    found = await compare(await both(one, await swapped(one, ("alpha", "beta"))), "a", "b")
+    assert found.first is not None
+    assert (found.first.cause, found.notes) == ("order", ("nothing else differs",))
