@@ -63,12 +63,12 @@ async def fork_and_perform(name: str, order: Forking, settings: Settings) -> int
         _check_names(order, config_now, events)
         forked = await _order(journal, parent, point, edits, config_now if config_now != config else None, order)
         order = replace(order, out=order.out or Path("out") / config.scenario.name / f"fork-{run[:8]}")
-        stage, secrets = stage_of(config_now, order, settings)
+        stage, surroundings = stage_of(config_now, order, settings)
         await fork(journal, run, forked, events)
         if point.note:
             say(point.note)
         say(f"run {run}: shares {point.shared} events with run {parent}")
-        performance = replace(await recorded_performance(journal, run), secrets=secrets)
+        performance = surroundings.given_to(await recorded_performance(journal, run))
         try:
             return await play(stage, performance, settings, journal)
         finally:

@@ -16,7 +16,7 @@ from repertory.deployment import served
 from repertory.evidence import evidence_of, step_ids
 from repertory.limits import WALL
 from repertory.live import watching
-from repertory.model_choice import Choice, choose_model
+from repertory.model_choice import Choice, choose_model, known_name
 from repertory.output import as_json, print_json, say
 from repertory.pages import pages_of, print_page
 from repertory.recording import recording_of
@@ -26,7 +26,7 @@ from repertory.traces import both, traced
 from runtime import clock
 from runtime.codec import Json
 from runtime.engine import Engine, Performance, recorded_performance
-from runtime.errors import BudgetExceeded, RunAborted, RunError, UsageError, WaitingForPerson
+from runtime.errors import BudgetExceeded, RunAborted, RunError, Unreachable, UsageError, WaitingForPerson
 from runtime.events import AgentName
 from runtime.journal import Journal
 from runtime.letters import Letters
@@ -53,6 +53,8 @@ class Resumption:
     json: bool = False
     limits: Mapping[str, float] = field(default_factory=dict[str, float])
     """New limits for a run that is gone on with, by name."""
+    endpoint: str | None = None
+    """Where the model of a run that is gone on with answers now; None: where it did."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,14 +110,26 @@ async def resume(name: str, order: Resumption, settings: Settings) -> int:
             raise UsageError(f"run {found.run[:8]} has ended ({found.status}); nothing is left to resume")
         recorded = await recorded_performance(journal, found.run)
         config = TeamConfig.model_validate(recorded.spec.config, strict=False)
-        stage, secrets = stage_of(config, order, settings)
+        stage, found_at = stage_of(config, order, settings)
         if recordable := {limit: value for limit, value in order.limits.items() if limit != WALL}:
             await raise_limits(journal, found.run, recordable)
-        return await play(stage, replace(recorded, secrets=secrets), settings, journal)
+        return await play(stage, found_at.given_to(recorded), settings, journal)
 
 
-def stage_of(config: TeamConfig, order: Resumption, settings: Settings) -> tuple[Stage, Mapping[str, str]]:
-    """The stage of a run that is on record, made ready, and the secrets that it needs.
+@dataclass(frozen=True)
+class Surroundings:
+    """What a run that is on record needs and its record does not say."""
+
+    secrets: Mapping[str, str] = field(repr=False)
+    addresses: Mapping[str, str]
+
+    def given_to(self, performance: Performance) -> Performance:
+        """The performance with all of it."""
+        return replace(performance, secrets=self.secrets, addresses=self.addresses)
+
+
+def stage_of(config: TeamConfig, order: Resumption, settings: Settings) -> tuple[Stage, Surroundings]:
+    """The stage of a run that is on record, made ready, and what it needs.
 
     Raises:
         UsageError: its results cannot be written, or its model cannot be served.
@@ -123,11 +137,24 @@ def stage_of(config: TeamConfig, order: Resumption, settings: Settings) -> tuple
     scenario = config.scenario
     out = order.out or Path("out") / scenario.name
     results.prepare(out, "--out")
-    if config.model.kind == "endpoint" and scenario.model.endpoint is None:
-        served(ServeRequest(model=config.model.name), settings)
-    of_model = settings.secrets if scenario.model.endpoint is not None else {}
+    address, of_model = _address(config, order, settings), {}
+    if order.endpoint is not None or scenario.model.endpoint is not None:
+        of_model = settings.secrets
     stage = Stage(scenario, Path(config.folder), replace(order, out=out))
-    return stage, of_model | tool_secrets(scenario, settings.variables)
+    return stage, Surroundings({**of_model, **tool_secrets(scenario, settings.variables)}, address)
+
+
+def _address(config: TeamConfig, order: Resumption, settings: Settings) -> dict[str, str]:
+    """Where the run's model answers now, if that may be elsewhere than on record."""
+    name = config.model.name
+    if order.endpoint is not None:
+        if config.model.kind != "endpoint":
+            raise UsageError(f"--endpoint: found {order.endpoint!r}, expected nothing: the run's model is {name}")
+        known_name(order.endpoint, name, settings.api_key)
+        return {"model": order.endpoint}
+    if config.model.kind == "endpoint" and config.scenario.model.endpoint is None:
+        return {"model": served(ServeRequest(model=name), settings).url}
+    return {}
 
 
 async def play(stage: Stage, performance: Performance, settings: Settings, journal: Journal) -> int:
@@ -186,7 +213,12 @@ async def _tell(stage: Stage, journal: Journal, run: str, error: RunError) -> No
         print_json(shown)
     for line in lines(run, events):
         say(line)
-    if status == "interrupted":
+    if isinstance(error, Unreachable):
+        say(
+            f"nothing is lost: when it is back, `repertory resume {run[:8]}` asks again and goes on; "
+            f"`repertory resume {run[:8]} --endpoint URL` asks another server of the same model"
+        )
+    elif status == "interrupted":
         say(f"`repertory resume {run[:8]} --set limits.NAME=VALUE` goes on with a higher limit")
     elif status != "waiting":
         say(f"run {run} {status}; `repertory runs show {run[:8]}` tells how far it came")
@@ -195,6 +227,7 @@ async def _tell(stage: Stage, journal: Journal, run: str, error: RunError) -> No
 _STATUS: Mapping[type[RunError], str] = {
     WaitingForPerson: "waiting",
     BudgetExceeded: "interrupted",
+    Unreachable: "interrupted",
     RunAborted: "aborted",
 }
 """What `result.json` says of runs that came to no result."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from runtime.channel import Channel
-from runtime.errors import BudgetExceeded, JournalError, RunError, WaitingForPerson
+from runtime.errors import BudgetExceeded, JournalError, RunError, Unreachable, WaitingForPerson
 from runtime.events import AnyEvent, RunInterrupted, StepAsked
 from runtime.people import prompt, read_reply, waits_for
 from runtime.routing import Routes
@@ -40,6 +40,8 @@ class Attendance:
         self._by = by
         self._quiet_s = quiet_s
         self._stopped: RunInterrupted | None = None
+        self._given_up: set[str] = set()
+        """Steps that nobody performs until the run is resumed."""
         self._prompted: set[int] = set()
         self._prompts: set[asyncio.Task[None]] = set()
         self._terminal = asyncio.Lock()
@@ -65,8 +67,9 @@ class Attendance:
             await asyncio.gather(growth, *self._prompts, return_exceptions=True)
 
     def stop(self, stopped: RunInterrupted) -> None:
-        """The budget has stopped the run; what is under way may end."""
-        self._stopped = stopped
+        """A limit, or what cannot be reached, has stopped the run; what is under way may end."""
+        self._stopped = self._stopped or stopped
+        self._given_up.add(stopped.step)
 
     def _see(self, events: Sequence[AnyEvent]) -> None:
         for event in events:
@@ -92,11 +95,13 @@ class Attendance:
         if self._core.has_ended or self._core.aborting is not None or self._prompts:
             return False
         if self._stopped is not None:
-            return all(step.state == "asked" for step in self._core.steps.open())
+            open_steps = self._core.steps.open()
+            return all(step.state == "asked" or step.started.step in self._given_up for step in open_steps)
         return self._core.is_resting
 
     def _left(self) -> Left:
         if self._stopped is not None:
-            return Left(BudgetExceeded(f"run {self._run} was stopped: {self._stopped.reason}"))
+            kind = Unreachable if self._stopped.why == "unreachable" else BudgetExceeded
+            return Left(kind(f"run {self._run} was stopped: {self._stopped.reason}"))
         reason = waits_for(self._core.steps.asked())
         return Left(WaitingForPerson(f"run {self._run} {reason}"), RunInterrupted(reason=reason, why="person"))

@@ -112,7 +112,7 @@ class AgentHost:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    async def attend(self, life: int, sequencer: Any, secrets: Mapping[str, str]) -> None:
+    async def attend(self, life: int, sequencer: Any, secrets: Mapping[str, str], addresses: Mapping[str, str]) -> None:
         """Takes its parcels, in order, for as long as the process lives; ends it when another one has taken over.
 
         What it needs comes with the call: a constructor's arguments might be lost when Ray restarts the actor.
@@ -124,7 +124,7 @@ class AgentHost:
             past = await channel.describe(run)
             config = parse(past.spec)
             assert isinstance(config, Mapping)
-            resources = Resources(run, secrets, None, "ray")
+            resources = Resources(run, secrets, None, "ray", addresses)
             team = find_builder(past.started.builder)(config, resources)
             return Part(team, fork_part(past.fork, channel.recall))
 
@@ -159,7 +159,7 @@ class RayEngine:
         """
         team = build(performance, "ray")
         connect(self._address)
-        crew = self._crew = _Crew(team.routes(), self._journal, self._hosts, performance.secrets)
+        crew = self._crew = _Crew(team.routes(), self._journal, self._hosts, performance)
         guarding = [asyncio.ensure_future(crew.guard(name, self._losses)) for name in crew.hosts]
         guarding.append(asyncio.ensure_future(watch_head(ray.get_runtime_context().gcs_address)))
         driving = asyncio.ensure_future(drive(performance, crew.channel, team))
@@ -190,7 +190,7 @@ def connect(address: str) -> None:
 class _Crew:
     """The actors of a run: a sequencer, plain hosts, and a host for each set of resources that is asked for."""
 
-    def __init__(self, routes: Routes, journal: JournalAddress, hosts: int, secrets: Mapping[str, str]) -> None:
+    def __init__(self, routes: Routes, journal: JournalAddress, hosts: int, performance: Performance) -> None:
         demands = {msgspec.json.encode(p.placement.resources, order="sorted") for p in routes.types.values()}
         asked: list[dict[str, float]] = [msgspec.json.decode(demand) for demand in sorted(demands - {b"{}"})]
         plain: list[dict[str, float]] = [{} for _ in range(hosts)]
@@ -203,7 +203,7 @@ class _Crew:
             info.name: ray.remote(AgentHost).options(**options, **_demand(info.resources)).remote(info.name)
             for info in infos
         }
-        self._secrets = secrets
+        self._equipment = performance.secrets, performance.addresses
         self.channel = ActorChannel(self.sequencer, on_silent=self._revive)
         self._lives = itertools.count(1)
         self._last: Loss | None = None
@@ -226,7 +226,7 @@ class _Crew:
         while True:
             life = next(self._lives)
             try:
-                await answer(partial(actor.attend.remote, life, self.sequencer, self._secrets))
+                await answer(partial(actor.attend.remote, life, self.sequencer, *self._equipment))
             except ActorUnavailable as error:
                 log.warning("host.lost", host=name, life=life, error=str(error))
             loss = await self.channel.leave(name, life)

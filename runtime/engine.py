@@ -58,6 +58,9 @@ OnEvent = Callable[[AnyEvent], None]
 OnPause = Callable[[str], None]
 """Is told why a run stands still when its journal cannot be used at the moment, and nothing ("") when it goes on."""
 
+STOPPING = ("budget", "unreachable")
+"""Why a run stands still by itself, though its driver is there."""
+
 LAST_WORD_S = 10.0
 """How long a run that is stopped tries to write that down, in seconds."""
 
@@ -77,6 +80,8 @@ class Performance:
     payload: bytes
     """The first message: `{"type": …, "data": …}`, canonical."""
     secrets: Mapping[str, str] = field(default_factory=dict[str, str])
+    addresses: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Where what the specification names is found now, by what it is (`model`); what is left out is where it was."""
     ask: Ask | None = None
     on_event: OnEvent | None = None
     on_pause: OnPause | None = None
@@ -132,6 +137,7 @@ class Engine(Protocol):
         Raises:
             UsageError: when a run of this id exists; a resumed one: when there is none, or it has ended.
             WaitingForPerson: when all that is open waits for a person, who was not there; it can be resumed.
+            Unreachable: when a step could not reach what it needs; the run can be resumed.
             BudgetExceeded: when a limit stopped the run; it can be resumed with a higher one.
             RunError: when the run failed; the failure is in the journal too, and what could be undone was undone.
         """
@@ -187,7 +193,7 @@ def build(performance: Performance, engine: Literal["local", "ray"]) -> Team:
     Raises:
         UsageError: when the specification cannot be built.
     """
-    resources = Resources(performance.run, performance.secrets, performance.ask, engine)
+    resources = Resources(performance.run, performance.secrets, performance.ask, engine, performance.addresses)
     return find_builder(performance.spec.builder)(performance.spec.config, resources)
 
 
@@ -407,7 +413,7 @@ class _Stage:
             self._fail(run_error(parcel.event.failure))
         elif isinstance(parcel.event, StepAsked):
             self._attend()
-        elif isinstance(parcel.event, RunInterrupted) and parcel.event.why == "budget" and not parcel.is_past:
+        elif isinstance(parcel.event, RunInterrupted) and parcel.event.why in STOPPING and not parcel.is_past:
             self._attendance.stop(parcel.event)
             self._attend()
 

@@ -81,6 +81,15 @@ class WaitingForPerson(RunError):
     exit_code = 4
 
 
+class Unreachable(RunError):
+    """What a step needs could not be reached for as long as it was tried: the run stands still and can be resumed.
+
+    A step that raises it has no result; it is performed again when the run goes on.
+    """
+
+    exit_code = 4
+
+
 class ClusterLost(RunError):
     """Processes that the run needs are gone and do not come back; nothing is lost, and the run can be resumed."""
 

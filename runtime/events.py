@@ -281,8 +281,11 @@ class RunInterrupted(Event, frozen=True, tag="run_interrupted"):
     """It was stopped; it can be resumed."""
 
     reason: str
-    why: Literal["stopped", "person", "budget"] = "stopped"
-    """From outside; because all that is open waits for a person; because of a limit."""
+    why: Literal["stopped", "person", "budget", "unreachable"] = "stopped"
+    """From outside; because all that is open waits for a person; because of a limit; because a step could not reach
+    what it needs."""
+    step: str = ""
+    """That step, which has no result and is performed again when the run is resumed."""
 
 
 class LimitsRaised(Event, frozen=True, tag="limits_raised"):

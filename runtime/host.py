@@ -21,7 +21,7 @@ from runtime.blobs import digest
 from runtime.cell import Cell
 from runtime.cells import Cells
 from runtime.codec import canonical
-from runtime.errors import RepertoryError
+from runtime.errors import RepertoryError, Unreachable
 from runtime.events import (
     AgentName,
     AgentSlept,
@@ -33,6 +33,7 @@ from runtime.events import (
     RunCompleted,
     RunFailed,
     RunForked,
+    RunInterrupted,
     StepAsked,
     StepBegun,
     StepCompleted,
@@ -269,6 +270,11 @@ class HostedRun:
             self._performing.pop(started.step, None)
             question = StepAsked(step=started.step, delivery=started.delivery, why="question", question=str(asked))
             self.propose(question, {})
+            return
+        except Unreachable as error:
+            self._performing.pop(started.step, None)
+            reason = self.describe(error).message
+            self.propose(RunInterrupted(reason=reason, why="unreachable", step=started.step), {})
             return
         except Exception as error:
             body = b""

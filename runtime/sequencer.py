@@ -161,6 +161,8 @@ class Sequencer:
             return []
         if isinstance(proposed, StepStarted) and (refusal := self._refusal(proposed)) is not None:
             return [self._number(refusal, at)]
+        if isinstance(proposed, RunInterrupted):
+            self._is_stopped |= proposed.why == "unreachable"
         if isinstance(proposed, RunCompleted) and not self.is_idle:
             self._ending = proposed
             return []

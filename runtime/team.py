@@ -138,6 +138,8 @@ class Resources:
     engine: Literal["local", "ray", "replay"] = "local"
     """Whether agents of the run share this process or a Ray cluster; in a replay no model, tool, memory or blackboard
     is ever asked, so none has to be there."""
+    addresses: Mapping[str, str] = field(default_factory=dict[str, str])
+    """See `runtime.engine.Performance`."""
 
 
 class Builder(Protocol):

@@ -118,7 +118,8 @@ class Equipment:
 
     def model(self) -> ChatCompletionClient:
         """A client of the run's model, whose calls count against the budget."""
-        source = self.config.model
+        here = self.resources.addresses.get("model", self.config.model.url)
+        source = self.config.model.model_copy(update={"url": here})
         if self._is_replay:
             return JournaledModel(AbsentModel(source), source.name, is_metered=True)
         return JournaledModel(open_model(source, self.resources.secrets), source.name, is_metered=True)

@@ -32,7 +32,7 @@ from pydantic import BaseModel
 
 from runtime.errors import UsageError
 from serving.canned import MODEL_INFO
-from serving.endpoint import FAULTS, Endpoint, EndpointError, check_answer, explain
+from serving.endpoint import FAULTS, Endpoint, EndpointError, check_answer, explain, gone
 from serving.live import require_live_calls
 from serving.tokens import tokens_of_prompt
 
@@ -61,9 +61,9 @@ def make_client(
 ) -> ChatCompletionClient:
     """The client of a model at an endpoint; nothing is asked yet, and the key is kept out of all it shows.
 
-    Its calls raise `EndpointError` when the server cannot answer, after up to three retries of what is transient, or as
-    many as fit into `restart_s`, for a server that is started again by itself; and `LiveCallForbidden` where live calls
-    are forbidden. Usage is the server's own count.
+    Its calls raise `EndpointError` when the server refuses the request; `EndpointGone` when it cannot answer, after
+    three retries of what is transient, or as many as fit into `restart_s` for a server that starts again by itself; and
+    `LiveCallForbidden` where live calls are forbidden. Usage is the server's own count.
 
     Raises:
         UsageError: the address is none of a web server, or the key has characters that no key has.
@@ -107,7 +107,8 @@ class EndpointModel(BaseOpenAIChatCompletionClient):
         """See `ChatCompletionClient.create`.
 
         Raises:
-            EndpointError: the server cannot be reached, refuses the request, or answers something else.
+            EndpointGone: the server cannot be reached, or is too busy, however often it is asked.
+            EndpointError: it refuses the request, or answers something else.
             LiveCallForbidden: live calls are forbidden.
         """
         ask = super().create
@@ -137,7 +138,9 @@ class EndpointModel(BaseOpenAIChatCompletionClient):
         """See `ChatCompletionClient.create_stream`; only what fails before the first piece is tried again.
 
         Raises:
-            EndpointError: the server cannot be reached, refuses the request, or answers something else.
+            EndpointGone: the server cannot be reached, or is too busy, however often it is asked; or the connection
+                breaks after the first piece.
+            EndpointError: it refuses the request, or answers something else.
             LiveCallForbidden: live calls are forbidden.
         """
         ask = super().create_stream
@@ -157,8 +160,17 @@ class EndpointModel(BaseOpenAIChatCompletionClient):
 
         piece, pieces = await self._persistently(start)
         yield piece
-        while (following := await self._explained(lambda: anext(pieces, None))) is not None:
+        while (following := await self._next(pieces)) is not None:
             yield following
+
+    async def _next(self, pieces: AsyncGenerator[str | CreateResult, None]) -> str | CreateResult | None:
+        try:
+            return await self._explained(lambda: anext(pieces, None))
+        except EndpointError as error:
+            if not error.is_transient:
+                raise
+            fault = gone(error, "the answer had begun, so it was not asked again")
+        raise fault
 
     def count_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = []) -> int:
         """An estimate, see `serving/tokens.py`."""
@@ -183,7 +195,14 @@ class EndpointModel(BaseOpenAIChatCompletionClient):
             sleep=self._sleep,
             reraise=True,
         )
-        return await retrying(self._explained, ask)
+        try:
+            return await retrying(self._explained, ask)
+        except EndpointError as error:
+            if not error.is_transient:
+                raise
+            tried, waited_s = retrying.statistics["attempt_number"], retrying.statistics["idle_for"]
+            fault = gone(error, f"asked {tried} times in {waited_s:.0f} s")
+        raise fault
 
     def _is_enough(self, state: tenacity.RetryCallState) -> bool:
         """Whether it was asked often enough, and long enough where the server may be on its way back."""

@@ -13,7 +13,7 @@ from typing import Any, cast
 import httpx2  # what openai 3 speaks HTTP with
 import openai
 
-from runtime.errors import RunError, UsageError
+from runtime.errors import RunError, Unreachable, UsageError
 
 SECRET = "[secret]"
 SHOWN = 400
@@ -45,6 +45,15 @@ class EndpointError(RunError):
         super().__init__(message)
         self.status = status
         self.is_transient = is_transient
+
+
+class EndpointGone(EndpointError, Unreachable):
+    """A model's server did not answer for as long as it was asked again: not the request's fault."""
+
+
+def gone(error: EndpointError, tried: str) -> EndpointGone:
+    """The error of a server that was asked again and again; `tried` says how often."""
+    return EndpointGone(f"{error}; {tried}", status=error.status, is_transient=True)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,10 @@ def resume(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="limits.NAME=VALUE", help="Give the run a new limit.")
     ] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Where the run's model answers now; its key comes from REPERTORY_API_KEY."),
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
     """Go on with a run that did not end: no finished step is done again, and nothing irreversible twice."""
@@ -32,5 +36,6 @@ def resume(
     from repertory.perform import resume as go_on
     from repertory.settings import read_settings
 
-    order = Resumption(engine=engine.value, out=out, hosts=hosts, json=json, limits=read_limits(set_ or ()))
+    limits = read_limits(set_ or ())
+    order = Resumption(engine=engine.value, out=out, hosts=hosts, json=json, limits=limits, endpoint=endpoint)
     raise typer.Exit(asyncio.run(go_on(run, order, read_settings())))

@@ -23,6 +23,8 @@ class Reply:
     kind: str = JSON
     is_cut: bool = False
     """Whether the connection breaks before the body is complete."""
+    is_last: bool = False
+    """Whether the server is gone before it is given: whoever asks next finds nobody."""
     is_late: bool = False
     """Whether nothing comes before the block ends."""
 
@@ -32,6 +34,7 @@ class Server:
     """What the server will answer, the last reply again and again, and what it was asked."""
 
     url: str
+    port: int
     replies: list[Reply]
     requests: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     headers: list[Mapping[str, str]] = field(default_factory=list[Mapping[str, str]])
@@ -75,14 +78,24 @@ def refusal(status: int, message: str) -> Reply:
 
 
 @contextmanager
-def completions(*replies: Reply) -> Generator[Server]:
-    """The server, for as long as the block runs."""
+def completions(*replies: Reply, port: int = 0) -> Generator[Server]:
+    """The server of a model `m`, for as long as the block runs; at any port, or at one where it was before."""
 
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps({"data": [{"id": "m"}]}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
         def do_POST(self) -> None:
             served.headers.append({name.lower(): value for name, value in self.headers.items()})
             served.requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             reply = served.next()
+            if reply.is_last:
+                server.shutdown()
+                server.server_close()
             if reply.is_late:
                 is_over.wait()
                 return
@@ -97,8 +110,8 @@ def completions(*replies: Reply) -> Generator[Server]:
             pass
 
     is_over = Event()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    served = Server(f"http://127.0.0.1:{server.server_port}/v1", list(replies))
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    served = Server(f"http://127.0.0.1:{server.server_port}/v1", server.server_port, list(replies))
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -151,7 +151,8 @@ async def test_after_three_retries_the_error_says_what_was_found_and_what_to_do(
     assert waits.waited_s == [1, 2, 4]
     assert error.status == 503
     assert str(error) == (
-        f"model m at {server.url}: answers with 503 (no replica is ready); look into the server's log"
+        f"model m at {server.url}: answers with 503 (no replica is ready); look into the server's log; "
+        "asked 4 times in 7 s"
     )
 
 
