@@ -55,8 +55,12 @@ class Chaos(Protocol):
         """What the undisturbed run leaves behind, and the points at which it may be killed."""
         ...
 
-    async def trial(self, undisturbed: Account, point: Point) -> Trial | None:
-        """One point, tried; None when the run ends before it."""
+    async def trials(self, undisturbed: Account, points: Sequence[Point], on_trial: Callable[[], None]) -> list[Trial]:
+        """Tries points and calls back after each; those are missing which the run ended before."""
+        ...
+
+    async def close(self) -> None:
+        """Lets go of what all points have shared."""
         ...
 
 
@@ -88,7 +92,11 @@ async def chaos(order: ChaosOrder, settings: Settings) -> int:
         return Performance(run, config.spec(), first_recipient(scenario), first_message(scenario), secrets)
 
     with tempfile.TemporaryDirectory(prefix="repertory-chaos-") as folder:
-        return await _try(order, _engine(order, settings, performance, Path(folder)))
+        engine = _engine(order, settings, performance, Path(folder))
+        try:
+            return await _try(order, engine)
+        finally:
+            await engine.close()
 
 
 def _engine(order: ChaosOrder, settings: Settings, performance: Callable[[Path], Performance], folder: Path) -> Chaos:
@@ -99,8 +107,7 @@ def _engine(order: ChaosOrder, settings: Settings, performance: Callable[[Path],
     from runtime.ray_local import ensure_ray
 
     address = ensure_ray(settings.home, progress=say).address
-    clean = RayBlackboard(performance(folder).run).close
-    return RayChaos(performance, folder, address, order.hosts, bookings, clean)
+    return RayChaos(performance, folder, address, order.hosts, bookings, lambda run: RayBlackboard(run).close())
 
 
 def bookings(state: Path) -> dict[str, int]:
@@ -124,13 +131,9 @@ async def _try(order: ChaosOrder, chaos: Chaos) -> int:
     undisturbed, every = await chaos.undisturbed()
     if undisturbed.failure:
         raise RunError(f"the run does not end well even when nothing disturbs it: {undisturbed.failure}")
-    trials: list[Trial] = []
     points = _chosen(order, every)
     with _progress(len(points), order.json) as step:
-        for point in points:
-            trial = await chaos.trial(undisturbed, point)
-            trials += [] if trial is None else [trial]
-            step()
+        trials = await chaos.trials(undisturbed, points, step)
     if not trials:
         raise UsageError(f"--point: found {points[0]}, but the run has ended by then; it has {len(every)} points")
     return _told(order, trials, clock.monotonic() - began)

@@ -124,6 +124,20 @@ class LocalChaos:
             points = [Point(n, side) for n in range(1, journal.appends + 1) for side in ("before", "after")]
             return account, points
 
+    async def trials(
+        self, undisturbed: Account, points: Sequence[Point], on_trial: Callable[[], None] = lambda: None
+    ) -> list[Trial]:
+        """Tries points, one after the other; the run may end before it gets to some of them."""
+        found: list[Trial] = []
+        for point in points:
+            trial = await self.trial(undisturbed, point)
+            found += [] if trial is None else [trial]
+            on_trial()
+        return found
+
+    async def close(self) -> None:
+        """Nothing is left to be closed."""
+
     async def trial(self, undisturbed: Account, point: Point) -> Trial | None:
         """Kills the run at a point, recovers it, and compares; None when it ends before it gets there."""
         with _Scene(self) as scene:

@@ -3,194 +3,205 @@
 Hosts and the sequencer come back by themselves; a run whose driver died is resumed, here. A kill follows an event: it
 comes as soon as the driver has been told that the event is durable. What happens in between is the chance that a real
 crash has too.
+
+One crew stands ready for all points (each is a run of its own), and gets a new process for each that is killed. A
+driver that is to die has a process and a crew of its own, since these end with it; it is started ahead while another
+point is tried.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
-import sys
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-import msgspec
 
 from runtime import clock
 from runtime.chaos import Account, Crash, Point, Trial, Verdict, compare
-from runtime.chaos_driver import DriverOrder
-from runtime.chaos_local import Books, consent
-from runtime.cluster import RayEngine
-from runtime.codec import Json, canonical
-from runtime.effects import EffectLedger, watched
-from runtime.engine import OnEvent, Performance
-from runtime.errors import DivergenceError, RepertoryError, WaitingForPerson
+from runtime.chaos_driver import MortalDriver, driver_order
+from runtime.chaos_local import Books
+from runtime.chaos_scene import RayScene
+from runtime.crew import Crew, connect, crew_for
+from runtime.engine import Performance, build
+from runtime.errors import WaitingForPerson
 from runtime.events import AnyEvent
-from runtime.replay import replay
-from runtime.sql_journal import SqliteJournal
+from runtime.journal_address import journal_address
 
 DRIVER = "driver"
+ANY_LOSSES = 1_000_000
+"""How many processes may die without progress: here they are killed, by a person who wants it so."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class RayChaos:
     """A run on Ray that is killed and goes on, each time from its beginning in a directory of its own."""
 
     performance: Callable[[Path], Performance]
     """The run, for an empty directory in which it may keep what it does to the world."""
     folder: Path
-    """Where the directories are made; all nodes must see it."""
+    """Where the directories and the journal are made; all nodes must see it."""
     address: str
     """Where Ray is."""
     hosts: int = 2
     books: Books = lambda _: {}
-    clean: Callable[[], Awaitable[None]] | None = None
-    """Removes what a run leaves behind in the cluster."""
+    clean: Callable[[str], Awaitable[None]] | None = None
+    """Removes what a run, named by its id, leaves behind in the cluster."""
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _crew: Crew | None = None
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Who has it uses the crew: a run that is resumed must not be disturbed a second time."""
 
     async def undisturbed(self) -> tuple[Account, list[Point]]:
         """Performs the run to its end; returns what it leaves behind, and all points at which it may be killed."""
-        scene = _Scene(self)
-        account = await scene.perform(scene.order, lambda _: None)
-        await scene.close()
+        crew, scene = await self._standing(), self._scene()
+        try:
+            account = await scene.perform(crew, scene.order, lambda _: None)
+        finally:
+            await scene.close()
         victims = (*(f"host-{n}" for n in range(1, self.hosts + 1)), "sequencer", DRIVER)
         places = range(2, len(account.events))
         return account, [Point(place, "after", victim) for place in places for victim in victims]
 
-    async def trial(self, undisturbed: Account, point: Point) -> Trial | None:
-        """Kills a process at a point, lets the run go on, and compares; None when it ends before it gets there."""
-        scene = _Scene(self)
+    async def trials(
+        self, undisturbed: Account, points: Sequence[Point], on_trial: Callable[[], None] = lambda: None
+    ) -> list[Trial]:
+        """Tries points, those of the driver beside the others; the run may end before it gets to some of them."""
+        found: list[Trial] = []
+
+        def told(trial: Trial | None) -> None:
+            found.extend([] if trial is None else [trial])
+            on_trial()
+
+        drivers = [point for point in points if point.victim == DRIVER]
+        others = [point for point in points if point.victim != DRIVER]
+        lanes = [
+            asyncio.ensure_future(self._kill_drivers(undisturbed, drivers, told)),
+            asyncio.ensure_future(self._kill_others(undisturbed, others, told)),
+        ]
         try:
-            killing = _Killing(scene, point)
-            if point.victim == DRIVER:
-                account = await killing.driver()
-            else:
-                account = await scene.perform(scene.order, killing.on_event)
-            if killing.crash is None:
-                return None
-            waits = account.failure.startswith(WaitingForPerson.__name__)
-            findings = compare(undisturbed, account, killing.crash, has_ended=not waits)
-            findings = replace(findings, differences=(*findings.differences, *await scene.strayed()))
-            verdict: Verdict = "failed" if findings.faults else "waits" if waits else "survived"
-            return Trial(point, verdict, findings, killing.silence_s)
+            await asyncio.gather(*lanes)
         finally:
-            await scene.close()
+            for lane in lanes:
+                lane.cancel()
+            await asyncio.gather(*lanes, return_exceptions=True)
+        return sorted(found, key=lambda trial: trial.point)
+
+    async def close(self) -> None:
+        """Ends the crew."""
+        await self._stack.aclose()
+
+    # One after the other, each kind
+
+    async def _kill_others(
+        self, undisturbed: Account, points: Sequence[Point], told: Callable[[Trial | None], None]
+    ) -> None:
+        for point in points:
+            scene = self._scene()
+            try:
+                async with self._turn:
+                    crew = await self._standing()
+                    killing = _Killing(scene, point, await crew.assembled())
+                    account = await scene.perform(crew, scene.order, killing.on_event)
+                told(await _judged(scene, undisturbed, account, killing))
+            finally:
+                await scene.close()
+
+    async def _kill_drivers(
+        self, undisturbed: Account, points: Sequence[Point], told: Callable[[Trial | None], None]
+    ) -> None:
+        waiting = [(point, self._scene()) for point in points]
+        drivers = [await self._driver(*waiting[0])] if waiting else []
+        try:
+            for number, (point, scene) in enumerate(waiting, start=1):
+                complaint = await drivers[-1].die()
+                if number < len(waiting):
+                    drivers.append(await self._driver(*waiting[number]))
+                told(await self._resumed(undisturbed, point, scene, complaint))
+        finally:
+            for driver in drivers:
+                await driver.close()
+            for _, scene in waiting:
+                await scene.close()
+
+    async def _driver(self, point: Point, scene: RayScene) -> MortalDriver:
+        order = driver_order(
+            scene.order, address=self.address, journal=scene.journal, hosts=self.hosts, dies_after=point.place
+        )
+        return await MortalDriver.start(order)
+
+    async def _resumed(self, undisturbed: Account, point: Point, scene: RayScene, complaint: str) -> Trial | None:
+        killing = _Killing(scene, point, {})
+        if complaint:
+            return await _judged(scene, undisturbed, await scene.account(None, complaint), killing)
+        async with self._turn:
+            crew = await self._standing()
+            await crew.assembled()
+            await killing.happened()
+            account = await scene.perform(crew, replace(scene.order, is_resumed=True), killing.on_event)
+        return await _judged(scene, undisturbed, account, killing)
+
+    # What they share
+
+    def _scene(self) -> RayScene:
+        return RayScene(self.performance, self.folder, self.books, self.clean)
+
+    async def _standing(self) -> Crew:
+        """The crew for all points; made when it is first asked for."""
+        if self._crew is None:
+            connect(self.address)
+            order = self.performance(self.folder)
+            routes, journal = build(order, "ray").routes(), journal_address(self.folder / "journal.db")
+            self._crew = await self._stack.enter_async_context(
+                crew_for(routes, journal, self.hosts, order.secrets, ANY_LOSSES)
+            )
+        return self._crew
 
 
 class _Killing:
     """One kill, and what was certain when it came."""
 
-    def __init__(self, scene: _Scene, point: Point) -> None:
+    def __init__(self, scene: RayScene, point: Point, processes: dict[str, int]) -> None:
         self._scene = scene
-        self._point = point
+        self.point = point
+        self._processes = processes
         self._seen: list[AnyEvent] = []
-        self._processes: asyncio.Task[dict[str, int]] | None = None
-        self._killing: asyncio.Task[None] | None = None
         self._last_at = 0.0
         self.crash: Crash | None = None
         self.silence_s = 0.0
         """The longest time without an event since the kill."""
 
     def on_event(self, event: AnyEvent) -> None:
-        """Kills a host or the sequencer after its event; the run goes on by itself."""
-        self._seen.append(event)
-        if self._processes is None:
-            self._processes = asyncio.create_task(self._scene.engine.processes())
-        if event.seq >= self._point.place and self._killing is None:
-            self._killing = asyncio.create_task(self._kill(self._processes))
+        """Kills the victim after its event, unless that has happened."""
         self._note_silence()
+        self._seen.append(event)
+        if self.crash is None and event.seq >= self.point.place and self.point.victim in self._processes:
+            self._note_crash()
+            os.kill(self._processes[self.point.victim], signal.SIGKILL)
 
-    async def _kill(self, processes: asyncio.Task[dict[str, int]]) -> None:
-        process = (await processes).get(self._point.victim)
-        if process is not None:
-            self.crash = Crash(tuple(self._seen), len(self._scene.ledger.read()))
-            os.kill(process, signal.SIGKILL)
-            self._last_at = clock.monotonic()
+    async def happened(self) -> None:
+        """The victim was killed elsewhere, after its event."""
+        self._seen = (await self._scene.events())[: self.point.place]
+        self._note_crash()
+
+    def _note_crash(self) -> None:
+        self.crash = Crash(tuple(self._seen), len(self._scene.ledger.read()))
+        self._last_at = clock.monotonic()
 
     def _note_silence(self) -> None:
         if self.crash is not None:
             now = clock.monotonic()
             self.silence_s, self._last_at = max(self.silence_s, now - self._last_at), now
 
-    async def driver(self) -> Account:
-        """Performs the run in a process of its own, which kills itself; then resumes it in this one."""
-        scene, order = self._scene, self._scene.order
-        said = DriverOrder(
-            address=scene.chaos.address,
-            journal=str(scene.journal),
-            hosts=scene.chaos.hosts,
-            run=order.run,
-            name=order.spec.name,
-            builder=order.spec.builder,
-            config=canonical(dict(order.spec.config)),
-            recipient=order.recipient,
-            payload=order.payload,
-            secrets=dict(order.secrets),
-            dies_after=self._point.place,
-        )
-        driver = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "runtime.chaos_driver", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-        )
-        told, _ = await driver.communicate(msgspec.msgpack.encode(said))
-        if driver.returncode != -signal.SIGKILL:
-            return await scene.account(None, told.decode() or "the driver did not die")
-        events = await scene.events()
-        self._seen = events[: self._point.place]
-        self.crash = Crash(tuple(self._seen), len(scene.ledger.read()))
-        self._last_at = clock.monotonic()
-        return await scene.perform(replace(order, is_resumed=True), lambda _: self._note_silence())
 
-
-class _Scene:
-    """One performance with its directory, its journal and its ledger."""
-
-    def __init__(self, chaos: RayChaos) -> None:
-        self.chaos = chaos
-        self._folder = chaos.folder / clock.new_id()
-        (self._folder / "world").mkdir(parents=True)
-        self.journal = self._folder / "journal.db"
-        self.ledger = EffectLedger(self._folder / "effects.jsonl")
-        self.engine = RayEngine(chaos.address, self.journal, hosts=chaos.hosts)
-        plain = chaos.performance(self._folder / "world")
-        self.order = replace(plain, spec=watched(plain.spec, self.ledger.path), ask=consent, by="chaos")
-
-    async def perform(self, order: Performance, on_event: OnEvent) -> Account:
-        """Performs or resumes; what comes of it is told, not raised."""
-        result: Json = None
-        failure = ""
-        try:
-            result = await self.engine.perform(replace(order, on_event=on_event))
-        except RepertoryError as error:
-            failure = f"{type(error).__name__}: {error}"
-        return await self.account(result, failure)
-
-    async def account(self, result: Json, failure: str) -> Account:
-        """What the run has left behind."""
-        events = await self.events()
-        return Account(result, failure, events, self.ledger.read(), self.chaos.books(self._folder / "world"))
-
-    async def events(self) -> list[AnyEvent]:
-        """What the journal has of the run."""
-        journal = SqliteJournal(self.journal)
-        try:
-            return await journal.events(self.order.run)
-        finally:
-            await journal.close()
-
-    async def strayed(self) -> list[str]:
-        """Whether the agents' code does what the journal says, in its order."""
-        journal = SqliteJournal(self.journal)
-        try:
-            await replay(journal, self.order.run)
-        except DivergenceError as error:
-            return [f"its journal cannot be replayed: {error}"]
-        finally:
-            await journal.close()
-        return []
-
-    async def close(self) -> None:
-        """Removes all that the performance has left behind."""
-        shutil.rmtree(self._folder)
-        if self.chaos.clean is not None:
-            await self.chaos.clean()
+async def _judged(scene: RayScene, undisturbed: Account, account: Account, killing: _Killing) -> Trial | None:
+    """What the comparison says; None when the run has ended well before anyone was killed."""
+    if killing.crash is None and not account.failure:
+        return None
+    waits = account.failure.startswith(WaitingForPerson.__name__)
+    findings = compare(undisturbed, account, killing.crash or Crash(), has_ended=not waits)
+    findings = replace(findings, differences=(*findings.differences, *await scene.strayed()))
+    verdict: Verdict = "failed" if findings.faults else "waits" if waits else "survived"
+    return Trial(killing.point, verdict, findings, killing.silence_s)
