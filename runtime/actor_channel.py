@@ -77,8 +77,8 @@ class ActorChannel:
         return end
 
     async def describe(self, run: str) -> Past:
-        """See `Channel.describe`; it waits until the run is known again."""
-        past: Past = await self._persistently(lambda: self._actor.describe.remote(run), True)
+        """See `Channel.describe`."""
+        past: Past = await self._persistently(lambda: self._actor.describe.remote(run))
         return past
 
     async def recall(self, run: str, started: StepStarted, request: bytes) -> Recalled | None:

@@ -24,6 +24,10 @@ class NotKnownHere(RepertoryError):
     """This sequencer has started afresh and does not know the host, or the run, yet: join again, or ask a bit later."""
 
 
+class RunOver(RepertoryError):
+    """The run has ended: what a host has not done of it is not to be done any more."""
+
+
 class HostReplaced(RepertoryError):
     """The process was given up and its agents live elsewhere; it must end, and nothing that it says is taken."""
 
@@ -121,7 +125,8 @@ class Channel(Protocol):
         """What a host must know of a run before it takes its first parcel.
 
         Raises:
-            NotKnownHere: when the run is not known yet; ask again a bit later.
+            NotKnownHere: when the sequencer has started afresh; join again, and begin the run when it comes again.
+            RunOver: when the run has ended.
         """
         ...
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Protocol
 
-from runtime.channel import Channel, Held, NotKnownHere
+from runtime.channel import Channel, Held, NotKnownHere, RunOver
 from runtime.host import Host
 
 
@@ -28,9 +29,9 @@ async def attend(host: Host, channel: HostChannel) -> None:
     while True:
         try:
             told, parcels = await channel.pull(host.name, told)
-        except NotKnownHere:
+            for parcel in parcels:
+                with suppress(RunOver):
+                    await host.feed(parcel)
+        except NotKnownHere:  # also from a run that was just to begin here: it comes again, when this host has joined
             await channel.join(host.held())
             told = 0
-            continue
-        for parcel in parcels:
-            await host.feed(parcel)

@@ -21,7 +21,7 @@ import msgspec
 from runtime import clock
 from runtime.ancestry import Ancestry, ancestry
 from runtime.beginning import beginning
-from runtime.channel import Held, HostReplaced, Loss, NotKnownHere, Past, RunOrder
+from runtime.channel import Held, HostReplaced, Loss, NotKnownHere, Past, RunOrder, RunOver
 from runtime.errors import Undeliverable, UsageError
 from runtime.events import (
     AgentName,
@@ -150,6 +150,8 @@ class SequencerService:
 
     async def describe(self, run: str) -> Past:
         """See `Channel.describe`."""
+        if run in self._over:
+            raise RunOver(f"run {run!r} has ended")
         entry = self._known(run)
         return Past(entry.order.started, entry.order.blobs[entry.order.started.spec], _past(entry))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.channel import Held, HostReplaced, Loss, NotKnownHere, Past, RunOrder
+from runtime.channel import Held, HostReplaced, Loss, NotKnownHere, Past, RunOrder, RunOver
 from runtime.codec import Json
 from runtime.engine import build, drive
 from runtime.errors import JournalError, StaleEpoch
@@ -21,7 +21,7 @@ from runtime.parcels import Parcel
 from runtime.placement import HostInfo
 from runtime.recollection import Recalled
 from runtime.replay import replay
-from runtime.service import SequencerService
+from runtime.service import REJOIN_LIMIT_S, SequencerService
 from tests.runtime.payments import Ledger, performance
 
 HOSTS: tuple[str, ...] = ("host-1", "host-2")
@@ -39,6 +39,8 @@ class Yard:
         self.hosts: dict[str, tuple[Host, asyncio.Task[None]]] = {}
         self.when: Callable[[AnyEvent], str] = lambda _: ""
         self.killing: list[asyncio.Task[None]] = []
+        self.dies_at_a_beginning = False
+        """Whether the sequencer dies when a host asks for the first time what a run is."""
 
     def new_service(self) -> SequencerService:
         return SequencerService(self.journal, [HostInfo(name) for name in HOSTS])
@@ -48,7 +50,8 @@ class Yard:
         life = self.lives[name] = max(self.lives.values()) + 1
         channel = Line(self, name, life)
 
-        async def part(_: str) -> Part:
+        async def part(run: str) -> Part:
+            await channel.describe(run)
             return Part(build(self.order, "ray"))
 
         host = Host(name, channel.submit, part)
@@ -143,11 +146,10 @@ class Line:
         return await self._yard.service.watch(run, after)
 
     async def describe(self, run: str) -> Past:
-        while True:
-            try:
-                return await self._yard.service.describe(run)
-            except NotKnownHere:
-                await asyncio.sleep(0)
+        if self._yard.dies_at_a_beginning:
+            self._yard.dies_at_a_beginning = False
+            await self._yard.kill("sequencer")
+        return await self._yard.service.describe(run)
 
     async def recall(self, run: str, started: StepStarted, request: bytes) -> Recalled | None:
         return await self._yard.service.recall(run, started, request)
@@ -201,6 +203,22 @@ async def test_a_run_survives_the_end_of_any_process_at_any_event(tmp_path: Path
         assert dict(yard.ledger.counts()) == effects
         if name == "sequencer":
             assert dict(yard.ledger.times()) == effects, "hosts that live do nothing twice"
+
+
+async def test_a_run_does_not_wait_for_a_host_at_which_it_was_just_to_begin(tmp_path: Path) -> None:
+    yard = Yard(tmp_path, "lead", {"rounds": 2, "kind": "irreversible"})
+    yard.dies_at_a_beginning = True
+    async with asyncio.timeout(REJOIN_LIMIT_S / 2):
+        await yard.perform()
+    assert not yard.dies_at_a_beginning
+    assert isinstance((await yard.checked_events())[-1], RunCompleted)
+
+
+async def test_what_a_run_was_is_told_to_nobody_once_it_is_over(tmp_path: Path) -> None:
+    yard = Yard(tmp_path, "lead", {"rounds": 1, "kind": "read"})
+    await yard.perform()
+    with pytest.raises(RunOver):
+        await yard.service.describe("run")
 
 
 async def test_a_host_that_was_given_up_is_not_listened_to(tmp_path: Path) -> None:
