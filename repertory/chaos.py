@@ -8,7 +8,8 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +23,7 @@ from runtime.chaos import Account, Point, Trial
 from runtime.chaos_local import LocalChaos
 from runtime.engine import Performance
 from runtime.errors import RunError, UsageError
+from runtime.journal_address import JournalAddress, journal_address, open_journal
 from scenarios.load import LoadedScenario
 from scenarios.outside import tool_secrets
 from scenarios.team_config import TeamConfig
@@ -91,23 +93,44 @@ async def chaos(order: ChaosOrder, settings: Settings) -> int:
         )
         return Performance(run, config.spec(), first_recipient(scenario), first_message(scenario), secrets)
 
-    with tempfile.TemporaryDirectory(prefix="repertory-chaos-") as folder:
-        engine = _engine(order, settings, performance, Path(folder))
+    with tempfile.TemporaryDirectory(prefix="repertory-chaos-") as folder, _journal(settings, Path(folder)) as journal:
+        engine = _engine(order, settings, performance, Path(folder), journal)
         try:
             return await _try(order, engine)
         finally:
             await engine.close()
 
 
-def _engine(order: ChaosOrder, settings: Settings, performance: Callable[[Path], Performance], folder: Path) -> Chaos:
+@contextmanager
+def _journal(settings: Settings, folder: Path) -> Generator[JournalAddress]:
+    """A journal that nobody keeps: in a database of its own where the person's is on a server, else in the folder."""
+    if settings.journal.path is not None:
+        yield journal_address(folder / "journal.db")
+        return
+    from runtime.scratch_database import scratch_database
+
+    with scratch_database(settings.journal) as address:
+        yield address
+
+
+def _engine(
+    order: ChaosOrder,
+    settings: Settings,
+    performance: Callable[[Path], Performance],
+    folder: Path,
+    journal: JournalAddress,
+) -> Chaos:
     if order.engine == "local":
-        return LocalChaos(performance, folder, bookings)
+        in_memory = LocalChaos(performance, folder, bookings)
+        return in_memory if journal.path else replace(in_memory, journal=partial(open_journal, journal))
     from memory.ray_blackboard import RayBlackboard
     from runtime.chaos_ray import RayChaos
     from runtime.ray_local import ensure_ray
 
     address = ensure_ray(settings.home, progress=say).address
-    return RayChaos(performance, folder, address, order.hosts, bookings, lambda run: RayBlackboard(run).close())
+    return RayChaos(
+        performance, folder, journal, address, order.hosts, bookings, lambda run: RayBlackboard(run).close()
+    )
 
 
 def bookings(state: Path) -> dict[str, int]:
@@ -136,7 +159,7 @@ async def _try(order: ChaosOrder, chaos: Chaos) -> int:
         trials = await chaos.trials(undisturbed, points, step)
     if not trials:
         raise UsageError(f"--point: found {points[0]}, but the run has ended by then; it has {len(every)} points")
-    return _told(order, trials, clock.monotonic() - began)
+    return _told(order, trials, len(every), clock.monotonic() - began)
 
 
 def _chosen(order: ChaosOrder, every: Sequence[Point]) -> list[Point]:
@@ -170,16 +193,15 @@ def _progress(total: int, is_quiet: bool) -> Generator[Callable[[], None]]:
         yield lambda: progress.advance(task)
 
 
-def _told(order: ChaosOrder, trials: Sequence[Trial], took_s: float) -> int:
+def _told(order: ChaosOrder, trials: Sequence[Trial], in_all: int, took_s: float) -> int:
+    counts: dict[str, int | float] = {"points_in_all": in_all, **_counts(trials)}
     failed = [trial for trial in trials if trial.verdict == "failed"]
     if order.json:
         recoveries = [{"victim": each, **_recovery(trials, each)} for each in sorted({t.point.victim for t in trials})]
-        said = {**_counts(trials), "seconds": round(took_s, 1), "recoveries": recoveries}
+        said = {**counts, "seconds": round(took_s, 1), "recoveries": recoveries}
         print_json({**said, "failed": [_plain(order, each) for each in failed]})
     else:
-        rows = [
-            (name.removesuffix("_s").replace("_", " "), _shown(name, value)) for name, value in _counts(trials).items()
-        ]
+        rows = [(name.removesuffix("_s").replace("_", " "), _shown(name, value)) for name, value in counts.items()]
         print_table([*rows, *_by_victim(trials), ("took", f"{took_s:.1f} s")], right={1})
     if failed:
         first = failed[0]

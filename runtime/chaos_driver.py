@@ -12,14 +12,13 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 
 import msgspec
 
 from runtime.codec import canonical, parse
 from runtime.engine import Performance, build
 from runtime.events import AgentName, AnyEvent
-from runtime.journal_address import journal_address
+from runtime.journal_address import JournalAddress, journal_address
 from runtime.team import TeamSpec
 
 READY = b"ready\n"
@@ -31,6 +30,7 @@ class DriverOrder(msgspec.Struct, frozen=True, kw_only=True):
 
     address: str
     journal: str
+    """A file, or the address of a database with its password."""
     hosts: int
     run: str
     name: str
@@ -44,12 +44,14 @@ class DriverOrder(msgspec.Struct, frozen=True, kw_only=True):
     """The seq of the event."""
 
 
-def driver_order(performance: Performance, *, address: str, journal: Path, hosts: int, dies_after: int) -> DriverOrder:
+def driver_order(
+    performance: Performance, *, address: str, journal: JournalAddress, hosts: int, dies_after: int
+) -> DriverOrder:
     """The order for a performance."""
     spec = performance.spec
     return DriverOrder(
         address=address,
-        journal=str(journal),
+        journal=journal.url or str(journal),
         hosts=hosts,
         run=performance.run,
         name=spec.name,

@@ -7,7 +7,8 @@ the world (`runtime/effects.py`); the engine is then closed, and another one tak
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -112,6 +113,7 @@ class LocalChaos:
     """Where the directories are made."""
     books: Books = lambda _: {}
     journal: Callable[[], Journal] = MemoryJournal
+    """Opens the journal of one trial; several trials may share what is behind it."""
     engine: Callable[[Journal], Engine] = LocalEngine
     replayed: set[str] = field(default_factory=set[str])
     """The orders of events that are known to replay."""
@@ -119,8 +121,9 @@ class LocalChaos:
     async def undisturbed(self) -> tuple[Account, list[Point]]:
         """Performs the run to its end; returns what it leaves behind, and all points at which it may be killed."""
         with _Scene(self) as scene:
-            journal = CrashingJournal(self.journal(), None)
-            account = await scene.perform(journal, scene.order)
+            async with self._opened() as kept:
+                journal = CrashingJournal(kept, None)
+                account = await scene.perform(journal, scene.order)
             points = [Point(n, side) for n in range(1, journal.appends + 1) for side in ("before", "after")]
             return account, points
 
@@ -141,25 +144,37 @@ class LocalChaos:
     async def trial(self, undisturbed: Account, point: Point) -> Trial | None:
         """Kills the run at a point, recovers it, and compares; None when it ends before it gets there."""
         with _Scene(self) as scene:
-            kept = self.journal()
-            dying = CrashingJournal(kept, point, scene.ledger.cut)
-            await scene.perform(dying, scene.order)
-            if not dying.is_dead:
-                return None
-            crash = Crash(tuple(dying.acknowledged), len(scene.ledger.read()))
-            scene.ledger.mend()
-            if not scene.was_asked(await kept.events(scene.order.run)):
-                kept, crash = self.journal(), Crash(effects=crash.effects)  # it is begun anew, as a person would
-            began, recovering = clock.monotonic(), CrashingJournal(kept, None)
-            account = await scene.recover(recovering)
-            recovery_s = (recovering.grown_at or clock.monotonic()) - began
-            waits = account.failure.startswith(WaitingForPerson.__name__)
-            findings = compare(undisturbed, account, crash, has_ended=not waits)
-            findings = replace(
-                findings, differences=(*findings.differences, *await self._strayed(kept, scene.order.run, account))
-            )
-            verdict: Verdict = "failed" if findings.faults else "waits" if waits else "survived"
-            return Trial(point, verdict, findings, recovery_s)
+            async with self._opened() as kept:
+                return await self._tried(scene, undisturbed, point, kept)
+
+    async def _tried(self, scene: _Scene, undisturbed: Account, point: Point, kept: Journal) -> Trial | None:
+        dying = CrashingJournal(kept, point, scene.ledger.cut)
+        await scene.perform(dying, scene.order)
+        if not dying.is_dead:
+            return None
+        crash = Crash(tuple(dying.acknowledged), len(scene.ledger.read()))
+        scene.ledger.mend()
+        if not scene.was_asked(await kept.events(scene.order.run)):
+            scene.begin_anew()
+            crash = Crash(effects=crash.effects)
+        began, recovering = clock.monotonic(), CrashingJournal(kept, None)
+        account = await scene.recover(recovering)
+        recovery_s = (recovering.grown_at or clock.monotonic()) - began
+        waits = account.failure.startswith(WaitingForPerson.__name__)
+        findings = compare(undisturbed, account, crash, has_ended=not waits)
+        findings = replace(
+            findings, differences=(*findings.differences, *await self._strayed(kept, scene.order.run, account))
+        )
+        verdict: Verdict = "failed" if findings.faults else "waits" if waits else "survived"
+        return Trial(point, verdict, findings, recovery_s)
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncGenerator[Journal]:
+        journal = self.journal()
+        try:
+            yield journal
+        finally:
+            await journal.close()
 
     async def _strayed(self, journal: Journal, run: str, account: Account) -> list[str]:
         """Whether the agents' code does what the journal says, in its order: two halves must have become one run.
@@ -189,8 +204,16 @@ class _Scene:
         (self._folder / "world").mkdir(parents=True)
         plain = self._chaos.performance(self._folder / "world")
         spec = watched(plain.spec, self.ledger.path, is_durable=False)  # nothing really dies here
-        self.order = replace(plain, spec=spec, ask=consent, by="chaos", quiet_s=QUIET_S)
+        self.order = replace(plain, run=self._run_id(plain), spec=spec, ask=consent, by="chaos", quiet_s=QUIET_S)
         return self
+
+    @staticmethod
+    def _run_id(performance: Performance) -> str:
+        return f"{performance.run}-{clock.new_id()[:8]}"
+
+    def begin_anew(self) -> None:
+        """Leaves a run of which nothing was asked yet, as a person would, and takes another id."""
+        self.order = replace(self.order, run=self._run_id(self.order))
 
     def __exit__(self, *_: object) -> None:
         self.ledger.mend()

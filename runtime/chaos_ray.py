@@ -28,7 +28,7 @@ from runtime.crew import Crew, connect, crew_for
 from runtime.engine import Performance, build
 from runtime.errors import WaitingForPerson
 from runtime.events import AnyEvent
-from runtime.journal_address import journal_address
+from runtime.journal_address import JournalAddress
 
 DRIVER = "driver"
 ANY_LOSSES = 1_000_000
@@ -42,7 +42,9 @@ class RayChaos:
     performance: Callable[[Path], Performance]
     """The run, for an empty directory in which it may keep what it does to the world."""
     folder: Path
-    """Where the directories and the journal are made; all nodes must see it."""
+    """Where the directories are made; all nodes must see it."""
+    journal: JournalAddress
+    """The journal of all points."""
     address: str
     """Where Ray is."""
     hosts: int = 2
@@ -128,7 +130,7 @@ class RayChaos:
 
     async def _driver(self, point: Point, scene: RayScene) -> MortalDriver:
         order = driver_order(
-            scene.order, address=self.address, journal=scene.journal, hosts=self.hosts, dies_after=point.place
+            scene.order, address=self.address, journal=self.journal, hosts=self.hosts, dies_after=point.place
         )
         return await MortalDriver.start(order)
 
@@ -146,17 +148,15 @@ class RayChaos:
     # What they share
 
     def _scene(self) -> RayScene:
-        return RayScene(self.performance, self.folder, self.books, self.clean)
+        return RayScene(self.performance, self.folder, self.journal, self.books, self.clean)
 
     async def _standing(self) -> Crew:
         """The crew for all points; made when it is first asked for."""
         if self._crew is None:
             connect(self.address)
             order = self.performance(self.folder)
-            routes, journal = build(order, "ray").routes(), journal_address(self.folder / "journal.db")
-            self._crew = await self._stack.enter_async_context(
-                crew_for(routes, journal, self.hosts, order.secrets, ANY_LOSSES)
-            )
+            made = crew_for(build(order, "ray").routes(), self.journal, self.hosts, order.secrets, ANY_LOSSES)
+            self._crew = await self._stack.enter_async_context(made)
         return self._crew
 
 

@@ -16,8 +16,8 @@ from runtime.effects import EffectLedger, watched
 from runtime.engine import OnEvent, Performance, build
 from runtime.errors import DivergenceError, RepertoryError
 from runtime.events import AnyEvent
+from runtime.journal_address import JournalAddress, open_journal
 from runtime.replay import replay
-from runtime.sql_journal import SqliteJournal
 
 
 class RayScene:
@@ -27,11 +27,12 @@ class RayScene:
         self,
         performance: Callable[[Path], Performance],
         folder: Path,
+        journal: JournalAddress,
         books: Books,
         clean: Callable[[str], Awaitable[None]] | None,
     ) -> None:
         number = clock.new_id()[:8]
-        self.journal = folder / "journal.db"
+        self._journal = journal
         self._folder = folder / number
         self._books = books
         self._clean = clean
@@ -58,7 +59,7 @@ class RayScene:
 
     async def events(self) -> list[AnyEvent]:
         """What the journal has of the run."""
-        journal = SqliteJournal(self.journal)
+        journal = open_journal(self._journal)
         try:
             return await journal.events(self.order.run)
         finally:
@@ -66,7 +67,7 @@ class RayScene:
 
     async def strayed(self) -> list[str]:
         """Whether the agents' code does what the journal says, in its order."""
-        journal = SqliteJournal(self.journal)
+        journal = open_journal(self._journal)
         try:
             await replay(journal, self.order.run)
         except DivergenceError as error:

@@ -64,6 +64,7 @@ def chaos(
         hosts=hosts,
         json=json,
         command=["repertory", "chaos", str(file), "--engine", engine.value]
+        + (["--hosts", str(hosts)] if engine is EngineName.RAY else [])
         + [word for name, values in said.items() for value in values for word in (name, value)],
     )
     raise typer.Exit(asyncio.run(kill_and_compare(order, read_settings())))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from tests.postgres_server import PostgresServer
 from tests.repertory.commands import Terminal
 from tests.repertory.small import write_scenario
 
@@ -15,16 +17,36 @@ def test_a_scenario_that_loses_nothing_passes_at_every_point(terminal: Terminal)
     ended = terminal.type("chaos", write_scenario(Path.cwd()), "--json")
     assert ended.code == 0, ended.err
     told = json.loads(ended.out)
-    assert told["points_tried"] == told["survived"] >= 8
+    assert told["points_in_all"] == told["points_tried"] == told["survived"] >= 8
     assert told["failed"] == []
     assert told["repeated_reads"] > 0
     assert terminal.type("runs", "list").out.startswith("no runs yet")
 
 
+@pytest.mark.postgres
+def test_a_journal_on_a_server_is_tried_in_a_database_of_its_own(
+    terminal: Terminal, postgres_server: PostgresServer
+) -> None:
+    url = postgres_server.new_database().url
+    ended = terminal.type("--journal", url, "chaos", write_scenario(Path.cwd()), "--json")
+    assert ended.code == 0, ended.err
+    told = json.loads(ended.out)
+    assert told["points_in_all"] == told["points_tried"] == told["survived"] >= 8
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT datname FROM pg_database WHERE datname LIKE '%chaos%'").fetchall() == []
+        assert connection.execute("SELECT to_regnamespace('repertory')").fetchone() == (None,)
+
+
+def test_a_server_that_is_not_there_is_told(terminal: Terminal) -> None:
+    ended = terminal.type("--journal", "postgresql:///x?host=/nowhere", "chaos", write_scenario(Path.cwd()))
+    assert ended.code == 2
+    assert "a database for the time of this command cannot be made there" in ended.err
+
+
 def test_one_point_is_tried_by_its_name(terminal: Terminal) -> None:
     ended = terminal.type("chaos", write_scenario(Path.cwd()), "--point", "3:after")
     assert ended.code == 0, ended.err
-    assert ended.out.splitlines()[0].split() == ["points", "tried", "1"]
+    assert ended.out.splitlines()[1].split() == ["points", "tried", "1"]
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,13 @@ from runtime.engine import Performance, build, drive, recorded_performance
 from runtime.errors import StaleEpoch, UsageError
 from runtime.events import AgentName, AnyEvent, DeliveryCompleted, Digest, EffectClass, StepCompleted
 from runtime.journal import Journal, MemoryJournal
+from runtime.journal_address import open_journal
 from runtime.local import LocalEngine
 from runtime.parcels import Parcel
 from runtime.service import SequencerService
 from runtime.steps import StepCall, StepResult
 from runtime.team import AgentSpec, Resources, Team, TeamSpec
+from tests.postgres_server import PostgresServer
 from tests.runtime.teams import Scripted, performance
 
 
@@ -43,6 +45,17 @@ async def test_a_run_that_dies_at_any_append_ends_as_the_undisturbed_one(tmp_pat
     found = await trials(chaos(tmp_path, recipient))
     assert [(str(t.point), t.findings.faults) for t in found if t.verdict != "survived"] == []
     assert {t.point.side for t in found} == {"before", "after"}
+    assert len(found) >= 8
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("recipient", ["boss", "spender"])
+async def test_a_run_whose_journal_is_on_a_server_survives_a_crash_at_every_append(
+    tmp_path: Path, postgres_server: PostgresServer, recipient: str
+) -> None:
+    address = postgres_server.new_database()
+    found = await trials(replace(chaos(tmp_path, recipient), journal=lambda: open_journal(address)))
+    assert [(str(t.point), t.findings.faults) for t in found if t.verdict != "survived"] == []
     assert len(found) >= 8
 
 
@@ -106,28 +119,33 @@ async def test_an_effect_that_is_wrongly_declared_a_read_is_noticed_in_the_world
     assert failed[0].findings.duplicated[0] in ("tickets: 2 against 1", "dinner: 2 against 1")
 
 
+Held = tuple[str, Sequence[AnyEvent], Mapping[Digest, bytes]]
+NOTHING: Held = ("", (), {})
+
+
 class LosingJournal(MemoryJournal):
     """Acknowledges appends that are not durable yet: what came last is gone when it is opened again."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._held: tuple[Sequence[AnyEvent], Mapping[Digest, bytes]] = ((), {})
+        self._held = NOTHING
 
     async def claim(self, run: str) -> int:
-        self._held = ((), {})
+        self._held = NOTHING
         return await super().claim(run)
 
     async def append(
         self, run: str, epoch: int, events: Sequence[AnyEvent], blobs: Mapping[Digest, bytes] = {}
     ) -> None:
-        (durable, named), self._held = self._held, (events, blobs)
+        (_, durable, named), self._held = self._held, (run, events, blobs)
         await super().append(run, epoch, durable, named)
 
     async def events(self, run: str, after: int = 0) -> list[AnyEvent]:
-        return [*await super().events(run), *self._held[0]][after:]
+        held = self._held[1] if self._held[0] == run else ()
+        return [*await super().events(run), *held][after:]
 
     async def blobs(self, digests: object) -> dict[Digest, bytes]:
-        return {**self._blobs, **self._held[1]}
+        return {**self._blobs, **self._held[2]}
 
     async def blob(self, digest: Digest) -> bytes:
         return (await self.blobs(()))[digest]
@@ -139,7 +157,7 @@ class Reopened(LocalEngine):
     def __init__(self, journal: Journal) -> None:
         inner = journal._inner if isinstance(journal, CrashingJournal) else journal  # pyright: ignore[reportPrivateUsage]
         assert isinstance(inner, LosingJournal)
-        inner._held = ((), {})  # pyright: ignore[reportPrivateUsage]
+        inner._held = NOTHING  # pyright: ignore[reportPrivateUsage]
         super().__init__(journal)
 
 
