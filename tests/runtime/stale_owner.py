@@ -1,4 +1,4 @@
-"""A process that performs or resumes a run of `tests/runtime/payments.py` over a SQLite journal; says how it ended."""
+"""A process that performs or resumes a run of `tests/runtime/payments.py` over a journal; says how it ended."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from runtime.errors import RepertoryError
+from runtime.journal_address import journal_address, open_journal
 from runtime.local import LocalEngine
-from runtime.sql_journal import SqliteJournal
 from tests.runtime.payments import performance
 
 
-async def main(folder: Path, recipient: str, kind: str, manner: str) -> str:
+async def main(folder: Path, address: str, recipient: str, kind: str, manner: str) -> str:
     """How it ended: "done", or the name of the error."""
-    journal = SqliteJournal(folder / "journal.db")
+    journal = open_journal(journal_address(address))
     order = replace(performance(folder, recipient, {"kind": kind}), is_resumed=manner == "resume")
     try:
         await LocalEngine(journal).perform(order)

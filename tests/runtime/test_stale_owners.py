@@ -15,20 +15,31 @@ import pytest
 from runtime.engine import Performance
 from runtime.errors import StaleEpoch, WaitingForPerson
 from runtime.events import AnyEvent, RunCompleted, RunInterrupted, StepAsked, StepStarted
-from runtime.journal import Journal, MemoryJournal
+from runtime.journal import Journal
+from runtime.journal_address import JournalAddress, journal_address, open_journal
 from runtime.local import LocalEngine
 from runtime.replay import replay
-from runtime.sql_journal import SqliteJournal
+from tests.postgres_server import PostgresServer
 from tests.runtime.payments import LOOK_AGAIN_S, Ledger, performance
 
 ROOT = Path(__file__).parents[2]
 DONE = ["first!", "held!"]
 
 
-async def owner(folder: Path, kind: str, manner: str) -> asyncio.subprocess.Process:
-    """Another process that performs the run over the folder's journal."""
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> JournalAddress:
+    """A new journal, of each kind that several processes can use."""
+    if request.param == "sqlite":
+        return journal_address(tmp_path / "journal.db")
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return server.new_database()
+
+
+async def owner(folder: Path, address: JournalAddress, kind: str, manner: str) -> asyncio.subprocess.Process:
+    """Another process that performs the run over the same journal."""
+    place = address.url or str(address)
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.runtime.stale_owner", str(folder), "waiter", kind, manner),
+        *(sys.executable, "-m", "tests.runtime.stale_owner", str(folder), place, "waiter", kind, manner),
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=asyncio.subprocess.PIPE,
@@ -63,9 +74,9 @@ def resumed(folder: Path, kind: str) -> Performance:
     return replace(performance(folder, "waiter", {"kind": kind}), is_resumed=True)
 
 
-async def test_an_owner_that_was_paused_wakes_up_and_changes_nothing(tmp_path: Path) -> None:
-    journal, ledger = SqliteJournal(tmp_path / "journal.db"), Ledger(tmp_path)
-    paused = await owner(tmp_path, "idempotent", "begin")
+async def test_an_owner_that_was_paused_wakes_up_and_changes_nothing(tmp_path: Path, address: JournalAddress) -> None:
+    journal, ledger = open_journal(address), Ledger(tmp_path)
+    paused = await owner(tmp_path, address, "idempotent", "begin")
     await in_effect(journal, ledger, paused.pid)
     paused.send_signal(signal.SIGSTOP)
     going_on = asyncio.create_task(LocalEngine(journal).perform(resumed(tmp_path, "idempotent")))
@@ -81,9 +92,9 @@ async def test_an_owner_that_was_paused_wakes_up_and_changes_nothing(tmp_path: P
     await journal.close()
 
 
-async def test_what_a_paused_owner_was_doing_is_done_by_nobody_else(tmp_path: Path) -> None:
-    journal, ledger = SqliteJournal(tmp_path / "journal.db"), Ledger(tmp_path)
-    paused = await owner(tmp_path, "irreversible", "begin")
+async def test_what_a_paused_owner_was_doing_is_done_by_nobody_else(tmp_path: Path, address: JournalAddress) -> None:
+    journal, ledger = open_journal(address), Ledger(tmp_path)
+    paused = await owner(tmp_path, address, "irreversible", "begin")
     await in_effect(journal, ledger, paused.pid)
     paused.send_signal(signal.SIGSTOP)
     with pytest.raises(WaitingForPerson, match="Did it happen"):
@@ -98,15 +109,15 @@ async def test_what_a_paused_owner_was_doing_is_done_by_nobody_else(tmp_path: Pa
     await journal.close()
 
 
-async def test_three_owners_one_after_the_other_wake_up_in_any_order(tmp_path: Path) -> None:
-    journal, ledger = SqliteJournal(tmp_path / "journal.db"), Ledger(tmp_path)
-    owners = [await owner(tmp_path, "idempotent", "begin")]
+async def test_three_owners_one_after_the_other_wake_up_in_any_order(tmp_path: Path, address: JournalAddress) -> None:
+    journal, ledger = open_journal(address), Ledger(tmp_path)
+    owners = [await owner(tmp_path, address, "idempotent", "begin")]
     await in_effect(journal, ledger, owners[0].pid)
     owners[0].send_signal(signal.SIGSTOP)
-    owners.append(await owner(tmp_path, "idempotent", "resume"))
+    owners.append(await owner(tmp_path, address, "idempotent", "resume"))
     await in_effect(journal, ledger, owners[1].pid)
     owners[1].send_signal(signal.SIGSTOP)
-    owners.append(await owner(tmp_path, "idempotent", "resume"))
+    owners.append(await owner(tmp_path, address, "idempotent", "resume"))
     await in_effect(journal, ledger, owners[2].pid)
     ledger.open_gate()
     owners[0].send_signal(signal.SIGCONT)
@@ -120,10 +131,9 @@ async def test_three_owners_one_after_the_other_wake_up_in_any_order(tmp_path: P
     await journal.close()
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
-async def test_two_owners_awake_at_once_leave_one_order(tmp_path: Path, kind: str) -> None:
+async def test_two_owners_awake_at_once_leave_one_order(tmp_path: Path, address: JournalAddress) -> None:
     """Both are in the same effect when it ends; only what the newer one says of it counts."""
-    journal: Journal = MemoryJournal() if kind == "memory" else SqliteJournal(tmp_path / "journal.db")
+    journal: Journal = open_journal(address)
     ledger = Ledger(tmp_path)
     order = performance(tmp_path, "waiter", {"kind": "idempotent"})
     former = asyncio.create_task(LocalEngine(journal).perform(order))
