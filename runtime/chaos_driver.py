@@ -40,6 +40,7 @@ class DriverOrder(msgspec.Struct, frozen=True, kw_only=True):
     recipient: AgentName
     payload: bytes
     secrets: dict[str, str]
+    addresses: dict[str, str]
     dies_after: int
     """The seq of the event."""
 
@@ -60,6 +61,7 @@ def driver_order(
         recipient=performance.recipient,
         payload=performance.payload,
         secrets=dict(performance.secrets),
+        addresses=dict(performance.addresses),
         dies_after=dies_after,
     )
 
@@ -108,11 +110,19 @@ async def perform(order: DriverOrder) -> None:
     assert isinstance(config, Mapping)
     spec = TeamSpec(order.name, order.builder, config)
     performance = Performance(
-        order.run, spec, order.recipient, order.payload, order.secrets, ask=consent, on_event=on_event, by="chaos"
+        order.run,
+        spec,
+        order.recipient,
+        order.payload,
+        order.secrets,
+        addresses=order.addresses,
+        ask=consent,
+        on_event=on_event,
+        by="chaos",
     )
     team = build(performance, "ray")
     connect(order.address)
-    async with crew_for(team.routes(), journal_address(order.journal), order.hosts, order.secrets) as crew:
+    async with crew_for(team.routes(), journal_address(order.journal), order.hosts, performance) as crew:
         await crew.assembled()
         os.write(sys.stdout.fileno(), READY)
         if await asyncio.to_thread(sys.stdin.buffer.readline) == GO:

@@ -155,7 +155,7 @@ class RayChaos:
         if self._crew is None:
             connect(self.address)
             order = self.performance(self.folder)
-            made = crew_for(build(order, "ray").routes(), self.journal, self.hosts, order.secrets, ANY_LOSSES)
+            made = crew_for(build(order, "ray").routes(), self.journal, self.hosts, order, ANY_LOSSES)
             self._crew = await self._stack.enter_async_context(made)
         return self._crew
 
