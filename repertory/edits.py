@@ -3,6 +3,7 @@
 message…, result…     the content of the message or step at the fork's event
 prompts.NAME          a prompt of the cast
 anything else         a value of the scenario: model.temperature, inputs.budget_cny, limits.rounds, request …
+                      of a team of AutoGen's own: `task`, or a value of its component: config.max_turns …
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def edits_of(texts: Sequence[str]) -> Edits:
         path = path.strip()
         if not equals or not path:
             raise UsageError(f"--set: found {text!r}, expected path=value, such as message.text=hello")
-        steps = _steps(path)
+        steps = steps_of(path)
         value = _file(said[1:], path) if said.startswith("@") else said
         asked.append({"path": path, "value": value})
         if steps[0] in ("message", "result"):
@@ -90,11 +91,16 @@ def edited(content: Json, edits: Edits) -> Json:
         UsageError: a path leads to nothing that is there; the nearest names are offered.
     """
     for steps, value in edits.parts:
-        content = _replaced(content, steps, value, edits.content)
+        content = replaced(content, steps, value, edits.content)
     return content
 
 
-def _replaced(content: Json, steps: Steps, value: JsonValue, place: str) -> Json:
+def replaced(content: Json, steps: Steps, value: JsonValue, place: str) -> Json:
+    """The content with another value at a place of it.
+
+    Raises:
+        UsageError: the path leads to nothing that is there; the nearest names are offered.
+    """
     if not steps:
         return value
     first, rest = steps[0], steps[1:]
@@ -102,12 +108,12 @@ def _replaced(content: Json, steps: Steps, value: JsonValue, place: str) -> Json
         name = str(first)
         if name not in content:
             raise _nothing(place, name, [*content])
-        return {**content, name: _replaced(content[name], rest, value, f"{place}.{name}")}
+        return {**content, name: replaced(content[name], rest, value, f"{place}.{name}")}
     if isinstance(content, Sequence) and not isinstance(content, str):
         index, after = (first, rest) if isinstance(first, int) else (len(content) - 1, steps)
         if not 0 <= index < len(content):
             raise _nothing(place, str(first), [str(n) for n in range(len(content))])
-        return [*content[:index], _replaced(content[index], after, value, f"{place}[{index}]"), *content[index + 1 :]]
+        return [*content[:index], replaced(content[index], after, value, f"{place}[{index}]"), *content[index + 1 :]]
     raise UsageError(f"--set {place}: found a plain value there, expected one with a part {first!r}")
 
 
@@ -117,7 +123,8 @@ def _nothing(place: str, name: str, names: Sequence[str]) -> UsageError:
     return UsageError(f"--set {place}.{name}: found nothing there, expected one of {', '.join(names) or 'none'}{hint}")
 
 
-def _steps(path: str) -> Steps:
+def steps_of(path: str) -> Steps:
+    """The steps of a path as it is typed."""
     parts = re.split(r"[.\[]", path.replace("]", ""))
     return tuple(int(part) if part.isdigit() else part for part in parts)
 

@@ -15,6 +15,7 @@ from repertory.output import say
 from repertory.perform import Resumption, first_message, play, stage_of
 from repertory.records import chosen, opened
 from repertory.settings import Settings
+from repertory.team_forking import ForkedTeam, fork_team, is_team_run
 from runtime import clock
 from runtime.beginning import beginning
 from runtime.blobs import Payload, digest
@@ -58,6 +59,12 @@ async def fork_and_perform(name: str, order: Forking, settings: Settings) -> int
         parent = chosen(await journal.runs(), name).run
         events = await journal.events(parent)
         point = _point(events, edits, order.at)
+        if is_team_run(events):
+            asked = ForkedTeam(parent, events, point, edits, order.live, order.allow)
+            content = await content_at(journal, point, edits)
+            run, code = await fork_team(journal, asked, content, order, settings)
+            _say_bill(await journal.events(run))
+            return code
         config = await _config(journal, events, point)
         config_now = _revised(config, edits, settings)
         _check_names(order, config_now, events)
@@ -72,8 +79,12 @@ async def fork_and_perform(name: str, order: Forking, settings: Settings) -> int
         try:
             return await play(stage, performance, settings, journal)
         finally:
-            for line in bill_lines(bill(await journal.events(run))):
-                say(line)
+            _say_bill(await journal.events(run))
+
+
+def _say_bill(events: Sequence[AnyEvent]) -> None:
+    for line in bill_lines(bill(events)):
+        say(line)
 
 
 def bill_lines(found: Bill) -> list[str]:
@@ -103,7 +114,7 @@ def _point(events: Sequence[AnyEvent], edits: Edits, at: int | None) -> Point:
         raise UsageError(
             "--set: found start or name, expected what a fork may change: who is asked and how it is called stay"
         )
-    is_first = edits.touches("inputs", "request")
+    is_first = edits.touches("inputs", "request", "task")
     if edits.content and (at is None or is_first):
         found = "inputs, which are told first, and content" if is_first else "no --at"
         raise UsageError(f"--set {edits.content}: found {found}, expected --at and the event whose content it is")
@@ -165,7 +176,7 @@ async def _order(
     journal: Journal, parent: str, point: Point, edits: Edits, config: TeamConfig | None, order: Forking
 ) -> ForkOrder:
     """The fork to make; `config` is given where the specification has changed."""
-    content = await _content(journal, point, edits)
+    content = await content_at(journal, point, edits)
     spec = routes = None
     live = list(order.live)
     if config is not None:
@@ -192,7 +203,8 @@ async def _order(
     )
 
 
-async def _content(journal: Journal, point: Point, edits: Edits) -> Payload | None:
+async def content_at(journal: Journal, point: Point, edits: Edits) -> Payload | None:
+    """The content at the fork's event, with its edits; None where the fork begins at none."""
     match point.event:
         case MessageSent(payload=name) | MessagePublished(payload=name):
             message = cast("dict[str, Json]", parse(await journal.blob(name)))

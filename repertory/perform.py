@@ -36,7 +36,7 @@ from scenarios.kept_data import KeptData
 from scenarios.load import LoadedScenario
 from scenarios.outside import tool_secrets
 from scenarios.scenario import AGENT_KINDS, Scenario
-from scenarios.team_config import TeamConfig
+from scenarios.team_config import BUILDER, TeamConfig
 from serving.blueprint import ServeRequest
 from tools.listed import ListedTool
 
@@ -109,6 +109,10 @@ async def resume(name: str, order: Resumption, settings: Settings) -> int:
         if found.status in ("done", "failed"):
             raise UsageError(f"run {found.run[:8]} has ended ({found.status}); nothing is left to resume")
         recorded = await recorded_performance(journal, found.run)
+        if recorded.spec.builder != BUILDER:
+            from repertory.team_runs import resume_team
+
+            return await resume_team(recorded, order, settings, journal)
         config = TeamConfig.model_validate(recorded.spec.config, strict=False)
         stage, found_at = stage_of(config, order, settings)
         if recordable := {limit: value for limit, value in order.limits.items() if limit != WALL}:
@@ -194,13 +198,13 @@ async def _result(stage: Stage, performance: Performance, settings: Settings, jo
                     by=who(),
                     wall_s=limit_s,
                 )
-                return _named(_inner(await _engine(stage.order, settings, journal).perform(watched)), run)
+                return _named(_inner(await engine_of(stage.order, settings, journal).perform(watched)), run)
     except RunError as error:
-        await _tell(stage, journal, run, error)
+        await tell_end(stage.order, journal, run, error)
         raise
 
 
-async def _tell(stage: Stage, journal: Journal, run: str, error: RunError) -> None:
+async def tell_end(order: Resumption, journal: Journal, run: str, error: RunError) -> None:
     """Shows how a run stands that came to no result; keeps it where a person or an undo is part of it."""
     events = await journal.events(run)
     asked, undone = asked_as_json(run, events), undo_report(events)
@@ -208,8 +212,8 @@ async def _tell(stage: Stage, journal: Journal, run: str, error: RunError) -> No
     result = {"run": run, "status": status, "error": str(error), "asked": asked, "undone": undone}
     shown = {name: value for name, value in result.items() if value != []}
     if asked or undone:
-        results.write_all(stage.order.out or Path("out"), {"result.json": as_json(shown)})
-    if stage.order.json:
+        results.write_all(order.out or Path("out"), {"result.json": as_json(shown)})
+    if order.json:
         print_json(shown)
     for line in lines(run, events):
         say(line)
@@ -278,7 +282,8 @@ def first_message(scenario: Scenario) -> bytes:
     return letters.encode(Request(text=scenario.request.strip(), inputs=scenario.inputs))
 
 
-def _engine(order: Resumption, settings: Settings, journal: Journal) -> Engine:
+def engine_of(order: Resumption, settings: Settings, journal: Journal) -> Engine:
+    """The engine that a person wants."""
     if order.engine == "local":
         from runtime.local import LocalEngine
 

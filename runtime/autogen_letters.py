@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -17,7 +18,6 @@ from autogen_agentchat.base import Response, TaskResult
 from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, MessageFactory
 from autogen_agentchat.teams._group_chat import _events as events
 from autogen_core._serialization import JSON_DATA_CONTENT_TYPE, MessageSerializer
-from pydantic import BaseModel
 
 from runtime.codec import Json, canonical, parse
 from runtime.letters import Letters
@@ -75,20 +75,23 @@ class ChatLetters(Letters):
         return any(cls.__name__ == name for cls in self._known)
 
     def dump(self, message: Said) -> dict[str, Any]:
-        """One thing that was said, as plain JSON."""
-        return {**message.dump(), "type": type(message).__name__}
+        """One thing that was said, as plain JSON. When it was said is that of its event and not part of it, so that
+        two runs in which the same was said do not differ; whoever reads it stamps it with the time at which it came."""
+        written = {name: value for name, value in message.dump().items() if name != "created_at"}
+        return {**written, "type": type(message).__name__}
 
-    def load(self, data: Mapping[str, Any]) -> Any:
-        """What was said, again."""
-        return self._factory.create(data)
+    def load(self, data: Mapping[str, Any], at: float | None = None) -> Any:
+        """What was said, again; `at` that time in seconds since 1970, else now."""
+        stamp = {} if at is None else {"created_at": datetime.fromtimestamp(at, UTC)}
+        return self._factory.create({**data, **stamp})
 
     def dump_result(self, result: TaskResult) -> dict[str, Any]:
         """The result of a task."""
         return {"messages": [self.dump(said) for said in result.messages], "stop_reason": result.stop_reason}
 
-    def load_result(self, data: Mapping[str, Any]) -> TaskResult:
-        """The result of a task again."""
-        return TaskResult(messages=[self.load(said) for said in data["messages"]], stop_reason=data["stop_reason"])
+    def load_result(self, data: Mapping[str, Any], at: float | None = None) -> TaskResult:
+        """The result of a task again, with what was said in it stamped with that time."""
+        return TaskResult(messages=[self.load(said, at) for said in data["messages"]], stop_reason=data["stop_reason"])
 
 
 def _known_here(letters: ChatLetters, serializer: MessageSerializer[Any]) -> MessageSerializer[Any] | None:
@@ -135,14 +138,10 @@ def _pairs(letters: ChatLetters) -> Mapping[type, tuple[Callable[[Any], Any], Ca
             events.GroupChatError.model_validate,
         ),
         events.GroupChatTermination: (
-            lambda m: {**_plain(m), "error": None if m.error is None else _error(m.error)},
-            events.GroupChatTermination.model_validate,
+            lambda m: {"message": letters.dump(m.message), "error": None if m.error is None else _error(m.error)},
+            lambda d: events.GroupChatTermination(message=letters.load(d["message"]), error=d["error"]),
         ),
     }
-
-
-def _plain(message: BaseModel) -> dict[str, Json]:
-    return message.model_dump(mode="json")
 
 
 def _error(error: events.SerializableException) -> dict[str, Json]:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 from autogen_agentchat.base import TaskResult
-from autogen_agentchat.messages import BaseChatMessage
+from autogen_agentchat.messages import BaseChatMessage, ModelClientStreamingChunkEvent
 from autogen_agentchat.teams import BaseGroupChat
 from autogen_core import CancellationToken
 
@@ -33,11 +33,12 @@ from runtime.autogen_letters import ChatLetters, Said
 from runtime.autogen_member import FRONT, KEY, externals
 from runtime.autogen_team import live
 from runtime.codec import Json, canonical, parse
-from runtime.engine import Answer, Engine, Line, Performance
+from runtime.engine import Answer, Converse, Engine, Line, Performance, answered
 from runtime.errors import UsageError
 from runtime.events import AgentName, AnyEvent, DeliveryCompleted, Digest, MessageSent
 from runtime.failures import revive
 from runtime.journal import Journal
+from runtime.letters import Letters
 
 Task = str | BaseChatMessage | Sequence[BaseChatMessage] | None
 """What a team takes as a task; None goes on with the one before."""
@@ -184,13 +185,16 @@ class DurableTeam:
         asking = asyncio.ensure_future((await self._line).ask(number, FIRST, payload))
         if cancellation_token is not None:
             cancellation_token.add_callback(lambda: self._cancel_soon(number))
+        heard: list[Said] = []
         try:
             async for said in _until(asking, stream.queue):
+                heard.append(said)
                 yield said
-            result = self._letters.load_result(cast("dict[str, Any]", self._answered(asking.result())))
-            for said in result.messages[stream.seen :] if isinstance(await self._line, EndedRun) else ():
+            result = self._result_of(asking.result())
+            for said in () if heard else result.messages:  # a run that has ended says nothing while it answers
                 yield said
-            yield result
+            messages = [said for said in heard if _stays(said)] or result.messages
+            yield TaskResult(messages=messages, stop_reason=result.stop_reason)
         except GeneratorExit:
             if not asking.done():
                 self._cancel_soon(number)
@@ -281,9 +285,9 @@ class DurableTeam:
         answer = await (await self._line).ask(number, FIRST, payload)
         return parse(self._body(answer))["data"]  # type: ignore[index,call-overload]  # every payload is an object
 
-    def _answered(self, answer: Answer) -> Json:
+    def _result_of(self, answer: Answer) -> TaskResult:
         self._result = self._body(answer)
-        return cast("Mapping[str, Json]", parse(self._result))["data"]
+        return self._letters.load_result(cast("dict[str, Any]", parse(self._result))["data"], answer.at)
 
     @staticmethod
     def _body(answer: Answer) -> bytes:
@@ -351,10 +355,35 @@ class EndedRun:
         if found is None:
             raise UsageError(f"run {self._run} has ended, and this was not asked in it; take another run id")
         body = None if found.response is None else await self._journal.blob(found.response)
-        return Answer(body, found.failure)
+        return Answer(body, found.failure, found.at)
 
     async def cancel(self, ordinal: int) -> None:
         """Nothing is under way."""
+
+
+def payload_of(asked: Asked) -> bytes:
+    """A request as the engine sends it."""
+    return Letters().encode(asked)
+
+
+async def finishing(journal: Journal, run: str) -> Converse:
+    """What a driver does that takes up a run without the program that began it: all that was asked is answered.
+
+    The run's result is that of the last task.
+    """
+    asked = {number: await journal.blob(name) for number, name in numbered_requests(await journal.events(run)).items()}
+
+    async def converse(line: Line) -> bytes:
+        answers = await asyncio.gather(*(line.ask(number, FIRST, payload) for number, payload in asked.items()))
+        tasks = [answer for number, answer in enumerate(answers) if parse_type(asked[number]) == TaskGiven.__name__]
+        return answered(tasks[-1]) if tasks else _NOTHING
+
+    return converse
+
+
+def parse_type(payload: bytes) -> str:
+    """The name of a message's type."""
+    return str(cast("Mapping[str, Json]", parse(payload))["type"])
 
 
 def numbered_requests(events: Sequence[AnyEvent]) -> dict[int, Digest]:
@@ -365,6 +394,11 @@ def numbered_requests(events: Sequence[AnyEvent]) -> dict[int, Digest]:
     while (name := asked.get(ids.message_id(ids.ROOT, len(found)))) is not None:
         found[len(found)] = name
     return found
+
+
+def _stays(said: Said) -> bool:
+    """Whether it is part of a task's result: pieces of what is said as a whole afterwards are not."""
+    return not isinstance(said, ModelClientStreamingChunkEvent)
 
 
 async def _until(asking: asyncio.Future[Answer], queue: asyncio.Queue[Said]) -> AsyncGenerator[Said, None]:

@@ -106,6 +106,8 @@ class Answer:
     payload: bytes | None
     """The response's payload; None where the recipient failed."""
     failure: Failure | None = None
+    at: float | None = None
+    """When it answered, in seconds since 1970."""
 
 
 class Line(Protocol):
@@ -433,7 +435,7 @@ class _Stage:
     def _settle(self, event: DeliveryCompleted, payload: bytes | None) -> None:
         answer = self._answer(event.message)
         if not answer.done():
-            answer.set_result(Answer(payload, event.failure))
+            answer.set_result(Answer(payload, event.failure, event.at))
 
     def _fail(self, error: BaseException) -> None:
         """The run does not go on: whoever waits for an answer, now or later, is told why."""

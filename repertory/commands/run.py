@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +20,7 @@ class EngineName(StrEnum):
 
 
 def run(
-    file: Annotated[Path, typer.Argument(help="The scenario file.")],
+    file: Annotated[Path, typer.Argument(help="The scenario file, or a team's component JSON.")],
     engine: Annotated[
         EngineName, typer.Option(help="ray: agents are Ray actors; local: all in this process.")
     ] = EngineName.RAY,
@@ -43,10 +44,38 @@ def run(
         Path | None, typer.Option(metavar="FILE", help="Keep the model's answers, for --model recorded:FILE.")
     ] = None,
     hosts: Annotated[int, typer.Option(min=1, max=64, help="How many Ray actors host the agents.")] = 3,
+    task: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What a team is to do, where FILE is AutoGen's component JSON.")
+    ] = None,
+    allow_provider: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODULE", help="Trust a team's components, or functions, that this module has."),
+    ] = None,
+    effect: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=CLASS", help="A team's tool: read, idempotent or irreversible (which is assumed)."),
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
-    """Perform a scenario; print its plan and write it to a directory."""
+    """Perform a scenario, or a team of AutoGen's own; print what comes of it and write it to a directory."""
     import asyncio
+
+    from repertory.commands.team_options import refuse_for_scenario, refuse_for_team
+    from scenarios.json_file import is_team_file
+
+    if is_team_file(file):
+        refuse_for_team(
+            {
+                "--model": model,
+                "--endpoint": endpoint,
+                "--set": set_,
+                "--input": input_,
+                "--fresh": fresh,
+                "--record": record,
+            }
+        )
+        raise typer.Exit(_run_team(file, task, (allow_provider or (), effect or ()), (engine, out, hosts, json)))
+    refuse_for_scenario({"--task": task, "--allow-provider": allow_provider, "--effect": effect})
 
     from repertory.perform import Order, perform
     from repertory.settings import read_settings
@@ -67,3 +96,27 @@ def run(
         json=json,
     )
     raise typer.Exit(asyncio.run(perform(order, read_settings())))
+
+
+def _run_team(
+    file: Path,
+    task: str | None,
+    said: tuple[Sequence[str], Sequence[str]],
+    manner: tuple[EngineName, Path | None, int, bool],
+) -> int:
+    import asyncio
+
+    from repertory.settings import read_settings
+    from repertory.team_runs import TeamOrder, effects_of, perform_team
+    from runtime.errors import UsageError
+    from scenarios.team_file import read_team_file
+
+    allow, effects = said
+    engine, out, hosts, json = manner
+    team = read_team_file(file, allow)
+    if not task:
+        raise UsageError(f"{file}: found no task for the team {team.name}, expected --task TEXT")
+    order = TeamOrder(
+        engine=engine.value, out=out, hosts=hosts, json=json, team=team, task=task, effects=effects_of(effects)
+    )
+    return asyncio.run(perform_team(order, read_settings()))
