@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from runtime.events import (
     AgentName,
+    AgentSlept,
     AnyEvent,
     DeliveryCompleted,
     DeliveryStarted,
@@ -70,6 +71,8 @@ class AgentProgress:
     """Steps and deliveries that failed."""
     last: str = ""
     """The last thing that it finished."""
+    is_asleep: bool = False
+    """Whether it was saved and dropped until its next message."""
 
 
 @dataclass(frozen=True)
@@ -102,10 +105,12 @@ class Progress:
         return sum(int(getattr(agent, what)) for agent in self.agents.values())
 
     def doing(self, agent: str) -> str:
-        """What an agent is at: its open steps, or that it thinks or rests."""
+        """What an agent is at: its open steps, or that it thinks, rests or sleeps."""
         steps = [step.words for step in self.open_steps.values() if step.agent == agent]
         if steps:
             return ", ".join(dict.fromkeys(steps))
+        if self.agents[agent].is_asleep:
+            return "asleep"
         return "at work" if self.agents[agent].at_work else ""
 
 
@@ -134,6 +139,8 @@ def advanced(progress: Progress, event: AnyEvent) -> Progress:
             return _delivery_started(progress, event)
         case DeliveryCompleted():
             return _delivery_completed(progress, event)
+        case AgentSlept():
+            return _with(progress, replace(_agent(progress, event.agent), is_asleep=True))
         case StepStarted():
             return _step_started(progress, event)
         case StepCompleted():
@@ -160,7 +167,8 @@ def _forked(progress: Progress, event: RunForked) -> Progress:
 def _delivery_started(progress: Progress, event: DeliveryStarted) -> Progress:
     agent = _agent(progress, event.agent)
     progress = replace(progress, deliveries={**progress.deliveries, event.delivery: agent.name})
-    return _with(progress, replace(agent, deliveries=agent.deliveries + 1, at_work=agent.at_work + 1))
+    begun = replace(agent, deliveries=agent.deliveries + 1, at_work=agent.at_work + 1, is_asleep=False)
+    return _with(progress, begun)
 
 
 def _delivery_completed(progress: Progress, event: DeliveryCompleted) -> Progress:

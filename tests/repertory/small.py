@@ -9,6 +9,7 @@ from pathlib import Path
 from autogen_core import AgentId, CancellationToken, MessageContext, RoutedAgent, message_handler
 from autogen_core.models import ChatCompletionClient, SystemMessage, UserMessage
 from autogen_core.tools import Tool
+from pydantic import JsonValue
 
 from agents.messages import Answer, JsonObject, Question, Reply, Request
 from agents.prompts import Prompts
@@ -53,6 +54,7 @@ class Solo(RoutedAgent):
                 return Answer(result={"status": "done", "plan": reply.text if isinstance(reply, Reply) else None})
             case _:
                 pass
+        counts = [await self._counted()] if message.text == "count" else []
         city = str(message.inputs.get("city", "北京"))
         found = await self._tools[0].run_json({"city": city}, CancellationToken())
         if message.text == "twice":
@@ -61,9 +63,38 @@ class Solo(RoutedAgent):
             raise StepFailed(found["error"]["message"], found["error"]["code"])
         if message.text == "wait":
             await asyncio.Event().wait()
+        counts += [await self._counted()] if counts else []
         status = "failed" if message.text == "partly" else "done"
         item = {"cost_cny": found["value"], "evidence": [found["evidence"]]}
-        return Answer(result={"status": status, "plan": f"a night in {city}", "item": item})
+        result: JsonObject = {"status": status, "plan": f"a night in {city}", "item": item}
+        return Answer(result={**result, "counts": counts} if counts else result)
+
+    async def _counted(self) -> JsonValue:
+        reply = await self.send_message(Question(field="count", text="How often?"), AgentId("counter", "default"))
+        assert isinstance(reply, Reply)
+        return reply.text
+
+
+class Counter(RoutedAgent):
+    """Says how often it has been asked."""
+
+    def __init__(self) -> None:
+        super().__init__("Counts")
+        self._count = 0
+
+    @message_handler
+    async def on_question(self, message: Question, ctx: MessageContext) -> Reply:
+        """The number of this question."""
+        self._count += 1
+        return Reply(text=str(self._count))
+
+    async def save_state(self) -> Mapping[str, int]:
+        """Its count."""
+        return {"count": self._count}
+
+    async def load_state(self, state: Mapping[str, int]) -> None:
+        """Takes up its count."""
+        self._count = state["count"]
 
 
 class Judge(RoutedAgent):
@@ -83,6 +114,21 @@ class Judge(RoutedAgent):
 
     async def _said(self, message: SystemMessage) -> str:
         return str((await self._model.create([message, UserMessage(content="?", source="me")])).content)
+
+
+class Teller(RoutedAgent):
+    """Has its model tell something that takes a while."""
+
+    def __init__(self, model: ChatCompletionClient) -> None:
+        super().__init__("Tells")
+        self._model = model
+
+    @message_handler
+    async def on_request(self, message: Request, ctx: MessageContext) -> Answer:
+        """What the model tells."""
+        asked = UserMessage(content="Count from 1 to 300, in words, one number a line.", source="me")
+        told = await self._model.create([asked], extra_create_args={"max_tokens": 200, "temperature": 0.0})
+        return Answer(result={"status": "done", "plan": str(told.content)})
 
 
 SCENARIO = """\

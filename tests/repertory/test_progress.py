@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from repertory.progress import progress_of
+from runtime.events import AgentSlept, DeliveryStarted
 from tests.repertory.story import told
 
 
@@ -16,6 +19,14 @@ def test_an_agent_is_shown_with_the_step_that_is_open() -> None:
     assert progress_of(told()[:4]).doing("planner") == "asks the model"
     assert progress_of(told()[:8]).doing("executor 1") == "calls hotel_search"
     assert progress_of(told()).doing("executor 1") == ""
+
+
+def test_an_agent_that_was_put_to_sleep_is_shown_asleep_until_its_next_message() -> None:
+    begun = [event for event in told() if isinstance(event, DeliveryStarted) and event.agent.type == "executor"]
+    slept = AgentSlept(seq=90, agent=begun[0].agent, state="0" * 32, seen=80)
+    assert progress_of([*told(), slept]).doing("executor 1") == "asleep"
+    again = msgspec.structs.replace(begun[0], seq=91, delivery="another")
+    assert progress_of([*told(), slept, again]).doing("executor 1") == "at work"
 
 
 def test_calls_tokens_and_times_are_counted_for_each_agent() -> None:

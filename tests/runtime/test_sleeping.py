@@ -21,6 +21,7 @@ from runtime.journal import MemoryJournal
 from runtime.local import LocalEngine
 from runtime.people import Decision, decide
 from runtime.replay import Manner, replay, replay_to
+from runtime.run_comparison import compare
 from runtime.team import Resources, Rest, Team, TeamSpec
 from tests.runtime import teams
 from tests.runtime.changing import Word, recorded
@@ -171,6 +172,14 @@ async def test_an_agent_of_a_fork_wakes_with_what_it_saves_itself_not_with_what_
     expected = [["plain"], ["grand", "grand"], ["grand", "grand", "grand"]]
     assert await restyled({}) == expected
     assert await restyled(AT_ONCE) == expected
+
+
+async def test_runs_that_differ_only_in_who_slept_are_the_same_run() -> None:
+    journal = MemoryJournal()
+    await LocalEngine(journal).perform(performance("awake", "steady"))
+    await LocalEngine(journal).perform(performance("asleep", "steady", rest=AT_ONCE))
+    compared = await compare(journal, "awake", "asleep")
+    assert compared.first is None and compared.result == ()
 
 
 async def test_a_replay_stops_where_an_agent_has_kept_something_else() -> None:
