@@ -2,12 +2,14 @@
 
     python -m bench.recovery                    all of it, on a Ray of its own on this machine
     python -m bench.recovery --kills 20         how many hosts are killed
-    python -m bench.recovery --events 10000     how long the long run is
+    python -m bench.recovery --events 10000     how long the long runs are
     python -m bench.recovery --memory 1000      only the memory of so many open idle runs, in this process
 
 From the kill of the host that performs a step to the end of the step that another host has performed again; after each
-such kill, beside it, Ray's own restart of a bare actor, from its kill to its first answer. The same for a run with many
-events behind it. For open idle runs, the memory of a process with the sequencer service and its journal.
+such kill, beside it, Ray's own restart of a bare actor, from its kill to its first answer. The same for runs with many
+events behind them: all in the one delivery that is under way; in deliveries before it, of an agent that sleeps after
+every hundredth, and of one that never does. For open idle runs, the memory of a process with the sequencer service and
+its journal.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,19 +37,43 @@ from runtime.actor_channel import ActorUnavailable, answer
 from runtime.blobs import digest
 from runtime.channel import RunOrder
 from runtime.cluster import RayEngine
-from runtime.codec import Json, canonical
+from runtime.codec import Json, canonical, parse
+from runtime.delivery import Delivery
 from runtime.engine import Performance
 from runtime.events import AgentName, AnyEvent, MessageSent, RunStarted, StepCompleted
+from runtime.routing import AgentPolicy, Placement
 from runtime.service import SequencerService
 from runtime.sql_journal import SqliteJournal
 from runtime.steps import StepCall, StepResult
-from runtime.team import AgentSpec, Incoming, Resources, Team, TeamSpec
+from runtime.team import AgentSpec, Incoming, Resources, Rest, Team, TeamSpec
 
 ray: Any = untyped_ray
 
 STEP_S = 0.02
 """How long a step takes while hosts are killed; it is part of what is measured."""
 LONG_KILLS = 10
+NEVER = 1_000_000
+EVENTS_OF_A_DELIVERY = 5
+"""Message, start, step, its result, end."""
+
+
+class Leader:
+    """Has the walker take single steps, each in a delivery of its own, then walk."""
+
+    def __init__(self, deliveries: int) -> None:
+        self._deliveries = deliveries
+
+    async def receive(self, incoming: Incoming) -> bytes:
+        """Leads; the answer is the walker's last one."""
+        for number in range(self._deliveries):
+            await self._ask(number)
+        return await self._ask(None)
+
+    async def _ask(self, number: int | None) -> bytes:
+        delivery = steps.current.get()
+        assert isinstance(delivery, Delivery)
+        _, response = delivery.send(AgentName("walker"), canonical({"type": "json", "data": number}), {})
+        return await response
 
 
 class Walker:
@@ -56,12 +83,28 @@ class Walker:
         self._folder = folder
         self._quick = quick
 
+    async def save(self) -> bytes:
+        """It keeps nothing."""
+        return canonical({})
+
+    async def load(self, state: bytes) -> None:
+        """Nothing is to be taken up."""
+
     async def receive(self, incoming: Incoming) -> bytes:
-        """Walks; the answer is how many steps it took."""
+        """Takes one step where it is told a number; else walks, and the answer is how many steps it took."""
+        with (self._folder / "handled").open("ab") as handled:
+            handled.write(b".")
+        told = cast(Mapping[str, Json], parse(incoming.payload))["data"]
+        if told is not None:
+            await steps.perform(StepCall("tool", "step", canonical({"step": told}), self._nothing))
+            return canonical({"type": "json", "data": None})
         number = 0
         while not await self._step(number):
             number += 1
         return canonical({"type": "json", "data": number})
+
+    async def _nothing(self, _: str) -> StepResult:
+        return StepResult(None)
 
     async def _step(self, number: int) -> bool:
         async def perform(_: str) -> StepResult:
@@ -77,12 +120,30 @@ class Walker:
 
 
 def build(config: Mapping[str, Json], resources: Resources) -> Team:
-    """The team of one walker."""
+    """The team of a walker, and of its leader with the driver."""
 
     async def make(_: AgentName) -> Walker:
         return Walker(Path(cast(str, config["folder"])), cast(int, config["quick"]))
 
-    return Team({"walker": AgentSpec(make)})
+    async def make_leader(_: AgentName) -> Leader:
+        return Leader(cast(int, config["deliveries"]))
+
+    local = AgentPolicy(placement=Placement("local"))
+    agents = {"walker": AgentSpec(make), "leader": AgentSpec(make_leader, local)}
+    return Team(agents, rest=Rest(deliveries=cast(int, config["naps"])))
+
+
+@dataclass(frozen=True)
+class Past:
+    """What lies behind the walker when its hosts are killed."""
+
+    name: str
+    deliveries: int = 0
+    """Deliveries before the one that is under way."""
+    quick: int = 0
+    """Quick steps of the one that is under way."""
+    naps: int = NEVER
+    """After how many deliveries it sleeps."""
 
 
 class Bare:
@@ -105,24 +166,32 @@ async def back(actor: Any) -> int:
 class Course:
     """One run in which hosts are killed again and again."""
 
-    def __init__(self, folder: Path, quick: int) -> None:
+    def __init__(self, folder: Path, past: Past) -> None:
         self.engine = RayEngine("auto", folder / "journal.db", hosts=2)
         self._folder = folder
-        self._quick = quick
+        self._past = past
+        self.again: list[int] = []
+        """How many deliveries were handled again after each kill, the one under way among them."""
         self._completed: asyncio.Queue[StepCompleted] = asyncio.Queue()
 
     async def kill_often(self, kills: int, bare: Any) -> tuple[list[float], list[float]]:
         """The seconds from each kill to the next step, and those of the bare actor to its next answer."""
-        config: dict[str, Json] = {"folder": str(self._folder), "quick": self._quick}
+        past = self._past
+        config: dict[str, Json] = {
+            "folder": str(self._folder),
+            "deliveries": past.deliveries,
+            "quick": past.quick,
+            "naps": past.naps,
+        }
         order = Performance(
             "run",
             TeamSpec("walk", "bench.recovery:build", config),
-            AgentName("walker"),
+            AgentName("leader"),
             canonical({"type": "json", "data": {}}),
             on_event=self._on_event,
         )
         running = asyncio.create_task(self.engine.perform(order))
-        for _ in range(self._quick + 1):
+        for _ in range(past.deliveries + past.quick + 1):
             await self._completed.get()
         hosts, bares = [await self._kill_host()], [await kill_bare(bare)]
         for _ in range(kills):
@@ -146,11 +215,14 @@ class Course:
         while not self._completed.empty():
             self._completed.get_nowait()
         await self._completed.get()
+        handled = (self._folder / "handled").stat().st_size
         killed_at = time.time()
         os.kill(int((self._folder / "pid").read_text()), signal.SIGKILL)
         while (await self._completed.get()).started_at < killed_at:
             pass
-        return time.time() - killed_at
+        seconds = time.time() - killed_at
+        self.again.append((self._folder / "handled").stat().st_size - handled)
+        return seconds
 
 
 async def kill_bare(bare: Any) -> float:
@@ -165,10 +237,23 @@ async def measure(kills: int, events: int) -> None:
     """Prints the table of the kills."""
     ray.init(num_cpus=2, include_dashboard=False, namespace="repertory", log_to_driver=False)
     bare = ray.remote(Bare).options(num_cpus=0, max_restarts=-1).remote()
-    for name, quick, times in (("a short run", 0, kills), (f"{events:,} events", events // 2, min(kills, LONG_KILLS))):
+    before = events // EVENTS_OF_A_DELIVERY
+    pasts = (
+        Past("a short run"),
+        Past(f"{events:,} events of the delivery under way", quick=events // 2),
+        Past(f"{events:,} events of deliveries before, asleep after every 100", deliveries=before, naps=100),
+        Past(f"{events:,} events of deliveries before, never asleep", deliveries=before),
+    )
+    for past in pasts:
+        times = min(kills, LONG_KILLS) if past.deliveries or past.quick else kills
         with tempfile.TemporaryDirectory() as folder:
-            hosts, bares = await Course(Path(folder), quick).kill_often(times, bare)
-        print(f"{name}, {times} kills: to the next step {words(hosts)}; bare actor {words(bares)}", flush=True)
+            course = Course(Path(folder), past)
+            hosts, bares = await course.kill_often(times, bare)
+        print(
+            f"{past.name}, {times} kills: to the next step {words(hosts)}; handled again at most "
+            f"{max(course.again):,} deliveries; bare actor {words(bares)}",
+            flush=True,
+        )
     ray.shutdown()
 
 
@@ -196,7 +281,7 @@ async def memory(runs: int) -> None:
 
 async def begin(service: SequencerService, run: str, folder: Path) -> None:
     """Opens a run and sends its first message."""
-    config: dict[str, Json] = {"folder": str(folder), "quick": 0, "run": run}
+    config: dict[str, Json] = {"folder": str(folder), "quick": 0, "deliveries": 0, "naps": NEVER, "run": run}
     spec, routes = canonical(config), msgspec.json.encode(build(config, Resources(run)).routes())
     started = RunStarted(
         name="walk", builder="bench.recovery:build", spec=digest(spec), routes=digest(routes), versions={}
