@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from autogen_agentchat.agents import AssistantAgent
-from autogen_agentchat.conditions import MaxMessageTermination
+from autogen_agentchat.agents import AssistantAgent, UserProxyAgent
+from autogen_agentchat.conditions import FunctionalTermination, MaxMessageTermination, TextMentionTermination
 from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_ext.models.openai import OpenAIChatCompletionClient
 
 from runtime.autogen_component import dumped
+from runtime.durable import durable
 from tests.repertory.commands import Terminal
 from tests.runtime.chats import INFO, call, double, says
 
@@ -207,3 +209,50 @@ def test_a_task_is_for_teams_only(terminal: Terminal) -> None:
     ended = terminal.type("run", "small.yaml", "--task", "x")
     assert ended.code == 2
     assert "--task: found with a scenario" in ended.err
+
+
+def test_a_run_that_its_program_has_left_is_finished_by_resume(terminal: Terminal) -> None:
+    async def leave() -> None:
+        team = RoundRobinGroupChat([says("a", "one", "two"), says("b", "three")], max_turns=1)
+        left = await durable(team, run_id="left", journal=terminal.home / "journal.db")
+        await left.run(task="count")
+        stream = left.run_stream(task="sing")
+        await anext(stream)
+        await left.detach()
+
+    asyncio.run(leave())
+    resumed = terminal.type("resume", "left", "--engine", "local", "--out", "there")
+    assert resumed.code == 0, resumed.err
+    assert resumed.out.splitlines() == ["user: sing", "b: three"]
+    assert terminal.type("replay", "left").code == 0
+    assert terminal.type("runs", "list").out.splitlines()[1].split()[1:3] == ["RoundRobinGroupChat", "done"]
+
+
+def test_a_team_that_waits_for_a_person_goes_on_with_the_answer(terminal: Terminal) -> None:
+    team = RoundRobinGroupChat(
+        [says("a", "shall I?"), UserProxyAgent("person")], termination_condition=TextMentionTermination("DONE")
+    )
+    name = written(team.dump_component().model_dump_json())
+    waits = terminal.type("run", name, "--task", "ask", "--engine", "local")
+    assert waits.code == 4, waits.err
+    assert "person: Enter your response" in waits.err
+    answered = terminal.type("answer", "last", "yes DONE", "--engine", "local")
+    assert answered.code == 0, answered.err
+    assert answered.out.splitlines()[-1] == "person: yes DONE"
+    assert terminal.type("replay", "last").code == 0
+
+
+def test_a_team_that_only_its_program_has_is_not_resumed_by_a_command(terminal: Terminal) -> None:
+    async def leave() -> None:
+        until = FunctionalTermination(lambda messages: messages[-1].source == "a")
+        team = RoundRobinGroupChat([says("a", "one")], termination_condition=until)
+        left = await durable(team, run_id="left", journal=terminal.home / "journal.db")
+        await left.run(task="count")
+        await left.detach()
+
+    asyncio.run(leave())
+    for command in (["resume", "left", "--engine", "local"], ["replay", "left"]):
+        ended = terminal.type(*command)
+        assert ended.code == 2, ended.err
+        assert "cannot be made here" in ended.err
+        assert "durable(team, run_id='left')" in ended.err
