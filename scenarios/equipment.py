@@ -12,6 +12,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from autogen_core import AgentId, AgentInstantiationContext
 from autogen_core.memory import ListMemory, Memory
 from autogen_core.models import ChatCompletionClient
 from autogen_core.tools import Tool
@@ -117,12 +118,25 @@ class Equipment:
         return self.resources.engine == "replay"
 
     def model(self) -> ChatCompletionClient:
-        """A client of the run's model, whose calls count against the budget."""
+        """A client of the run's model for the agent that is being made, whose calls count against the budget.
+
+        What a scripted or recorded model has said to an agent is remembered while that sleeps, and made anew.
+        """
         here = self.resources.addresses.get("model", self.config.model.url)
         source = self.config.model.model_copy(update={"url": here})
         if self._is_replay:
             return JournaledModel(AbsentModel(source), source.name, is_metered=True)
-        return JournaledModel(open_model(source, self.resources.secrets), source.name, is_metered=True)
+        asker = None
+        if source.kind != "endpoint" and AgentInstantiationContext.is_in_factory_call():
+            asker = AgentInstantiationContext.current_agent_id()
+        if asker not in self._clients:
+            self._clients[asker] = open_model(source, self.resources.secrets)
+        return JournaledModel(self._clients[asker], source.name, is_metered=True)
+
+    @cached_property
+    def _clients(self) -> dict[AgentId | None, ChatCompletionClient]:
+        """Those of models that count what they have said, by agent; one for all where a server answers."""
+        return {}
 
     @cached_property
     def registry(self) -> ToolRegistry:
@@ -163,6 +177,12 @@ class Equipment:
             self.registry, partial(JournaledTool, effect="idempotent", run=self.resources.run), self.resources.run
         )
 
+    @cached_property
+    def _kept(self) -> LongTermMemory:
+        """The long-term memory, whose embedder is loaded once for all that wake."""
+        assert self.config.memory is not None
+        return open_memory(Path(self.config.memory), self.config.scenario.memory)
+
     def memories(self) -> tuple[Memory, Memory, Memory]:
         """Knowledge, episodes and preferences."""
         scenario = self.config.scenario
@@ -170,7 +190,7 @@ class Equipment:
         episodes: Memory = ListMemory()
         preferences: Memory = ListMemory()
         if self.config.memory is not None and not self._is_replay:
-            kept = open_memory(Path(self.config.memory), scenario.memory)
+            kept = self._kept
             if scenario.memory.knowledge is not None:
                 knowledge = kept.knowledge(knowledge_name(scenario.memory.knowledge))
             if scenario.memory.remember:
