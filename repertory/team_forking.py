@@ -20,7 +20,7 @@ from runtime.autogen_team import BUILDER, build
 from runtime.beginning import beginning
 from runtime.blobs import Payload
 from runtime.codec import Json, parse
-from runtime.durable_team import payload_of
+from runtime.durable_record import payload_of
 from runtime.engine import recorded_performance, versions
 from runtime.errors import UsageError
 from runtime.events import AnyEvent

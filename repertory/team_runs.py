@@ -21,7 +21,7 @@ from runtime.autogen_asked import TaskGiven
 from runtime.autogen_component import secrets_of
 from runtime.autogen_team import spec_of
 from runtime.codec import Json
-from runtime.durable_team import FIRST, finishing, payload_of
+from runtime.durable_record import FIRST, finishing, payload_of
 from runtime.engine import Performance
 from runtime.errors import RunError, UsageError
 from runtime.events import EffectClass

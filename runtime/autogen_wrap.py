@@ -15,14 +15,8 @@ from autogen_core.models import ChatCompletionClient
 from autogen_core.tools import BaseTool, StaticWorkbench, Tool, Workbench
 
 from runtime.autogen_graph import MACHINERY, is_part
-from runtime.autogen_steps import (
-    SteppedExecutor,
-    SteppedMemory,
-    SteppedModel,
-    SteppedTool,
-    SteppedWorkbench,
-    stepped_input,
-)
+from runtime.autogen_outside import SteppedExecutor, SteppedMemory, SteppedWorkbench, stepped_input
+from runtime.autogen_steps import SteppedModel, SteppedTool
 from runtime.events import EffectClass
 from runtime.kinds import is_dict, is_list, is_tuple
 from runtime.team import Ask

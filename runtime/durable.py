@@ -21,7 +21,8 @@ from runtime.autogen_graph import stays
 from runtime.autogen_team import live, spec_of
 from runtime.beginning import beginning
 from runtime.codec import Json, canonical, parse
-from runtime.durable_team import FIRST, DurableTeam, EndedRun, Log, numbered_requests
+from runtime.durable_record import FIRST, EndedRun, Log, numbered_requests
+from runtime.durable_team import DurableTeam
 from runtime.engine import Engine, Performance, new_run_id
 from runtime.errors import UsageError
 from runtime.events import AnyEvent, Digest, EffectClass, RunCompleted, RunFailed

@@ -14,7 +14,6 @@ from typing import Any, Self, cast
 
 from autogen_agentchat.base import TaskResult
 from autogen_agentchat.messages import BaseChatMessage, ModelClientStreamingChunkEvent
-from autogen_agentchat.teams import BaseGroupChat
 from autogen_core import CancellationToken
 
 from runtime import ids
@@ -30,49 +29,16 @@ from runtime.autogen_asked import (
 )
 from runtime.autogen_front import listeners
 from runtime.autogen_letters import ChatLetters, Said
-from runtime.autogen_member import FRONT, KEY, externals
+from runtime.autogen_member import externals
 from runtime.autogen_team import live
-from runtime.codec import Json, canonical, parse
-from runtime.engine import Answer, Converse, Engine, Line, Performance, answered
-from runtime.errors import UsageError
-from runtime.events import AgentName, AnyEvent, DeliveryCompleted, Digest, MessageSent
+from runtime.codec import Json, parse
+from runtime.durable_record import FIRST, NOTHING, EndedRun, Log
+from runtime.engine import Engine, Performance
 from runtime.failures import revive
-from runtime.journal import Journal
-from runtime.letters import Letters
+from runtime.line import Answer, Line
 
 Task = str | BaseChatMessage | Sequence[BaseChatMessage] | None
 """What a team takes as a task; None goes on with the one before."""
-
-FIRST = AgentName(FRONT, KEY)
-"""Who gets all that a driver asks."""
-
-_NOTHING = canonical({"type": "json", "data": None})
-
-
-@dataclass(slots=True)
-class Log:
-    """A durable team's run, and what is on record of its program."""
-
-    run: str
-    team: BaseGroupChat
-    journal: Journal
-    asked: Mapping[int, bytes]
-    """What the program had asked before, by number."""
-    owns_journal: bool
-    """Whether the journal was opened for this team and closes with it."""
-
-    def check(self, number: int, payload: bytes) -> None:
-        """Whether the program asks what it asked before.
-
-        Raises:
-            UsageError: it asks something else.
-        """
-        before = self.asked.get(number)
-        if before is not None and _essence(before) != _essence(payload):
-            raise UsageError(
-                f"run {self.run}: request {number + 1} of the program is {_shown(payload)}, but on record it is "
-                f"{_shown(before)}; the program has changed: give it a run id of its own, or `repertory fork` the run"
-            )
 
 
 @dataclass(slots=True)
@@ -98,7 +64,7 @@ class DurableTeam:
         self._letters = ChatLetters(own._message_factory)
         self._streams: dict[str, _Stream] = {}
         self._next = 0
-        self._result = _NOTHING
+        self._result = NOTHING
         loop = asyncio.get_running_loop()
         self._line: asyncio.Future[Line] = loop.create_future()
         self._closing: asyncio.Future[bytes] = loop.create_future()
@@ -337,65 +303,6 @@ class DurableTeam:
             await self._book.journal.close()
 
 
-class EndedRun:
-    """A run that has ended, as what answers its program."""
-
-    def __init__(self, run: str, journal: Journal, events: Sequence[AnyEvent]) -> None:
-        self._run = run
-        self._journal = journal
-        self._answers = {event.message: event for event in events if isinstance(event, DeliveryCompleted)}
-
-    async def ask(self, ordinal: int, recipient: AgentName, payload: bytes) -> Answer:
-        """The answer that is on record.
-
-        Raises:
-            UsageError: there is none.
-        """
-        found = self._answers.get(ids.message_id(ids.ROOT, ordinal))
-        if found is None:
-            raise UsageError(f"run {self._run} has ended, and this was not asked in it; take another run id")
-        body = None if found.response is None else await self._journal.blob(found.response)
-        return Answer(body, found.failure, found.at)
-
-    async def cancel(self, ordinal: int) -> None:
-        """Nothing is under way."""
-
-
-def payload_of(asked: Asked) -> bytes:
-    """A request as the engine sends it."""
-    return Letters().encode(asked)
-
-
-async def finishing(journal: Journal, run: str) -> Converse:
-    """What a driver does that takes up a run without the program that began it: all that was asked is answered.
-
-    The run's result is that of the last task.
-    """
-    asked = {number: await journal.blob(name) for number, name in numbered_requests(await journal.events(run)).items()}
-
-    async def converse(line: Line) -> bytes:
-        answers = await asyncio.gather(*(line.ask(number, FIRST, payload) for number, payload in asked.items()))
-        tasks = [answer for number, answer in enumerate(answers) if parse_type(asked[number]) == TaskGiven.__name__]
-        return answered(tasks[-1]) if tasks else _NOTHING
-
-    return converse
-
-
-def parse_type(payload: bytes) -> str:
-    """The name of a message's type."""
-    return str(cast("Mapping[str, Json]", parse(payload))["type"])
-
-
-def numbered_requests(events: Sequence[AnyEvent]) -> dict[int, Digest]:
-    """What a run's program has asked, by number."""
-    by_driver = [event for event in events if isinstance(event, MessageSent) and event.sender is None]
-    asked = {event.message: event.payload for event in by_driver}
-    found: dict[int, Digest] = {}
-    while (name := asked.get(ids.message_id(ids.ROOT, len(found)))) is not None:
-        found[len(found)] = name
-    return found
-
-
 def _stays(said: Said) -> bool:
     """Whether it is part of a task's result: pieces of what is said as a whole afterwards are not."""
     return not isinstance(said, ModelClientStreamingChunkEvent)
@@ -415,20 +322,3 @@ async def _until(asking: asyncio.Future[Answer], queue: asyncio.Queue[Said]) -> 
             yield coming.result()
         elif queue.empty():
             return
-
-
-def _essence(payload: bytes) -> Json:
-    """What a request asks, without the ids and times that a program stamps anew each time."""
-    return _without_stamps(parse(payload))
-
-
-def _without_stamps(value: Json) -> Json:
-    if isinstance(value, Mapping):
-        return {key: _without_stamps(inner) for key, inner in value.items() if key not in ("id", "created_at")}
-    return [_without_stamps(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _shown(payload: bytes) -> str:
-    body = cast("Mapping[str, Any]", parse(payload))
-    data = {key: value for key, value in body["data"].items() if value is not None and key != "output_task_messages"}
-    return f"{body['type']} {str(data)[:100] if data else ''}".strip()

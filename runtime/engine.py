@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import platform
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -40,9 +40,10 @@ from runtime.events import (
     RunStarted,
     StepAsked,
 )
-from runtime.failures import describe, revive
+from runtime.failures import describe
 from runtime.host import Host, Part, fork_part
 from runtime.journal import Journal
+from runtime.line import Answer, Converse, Line, answered, run_error
 from runtime.parcels import Parcel
 from runtime.sequencer import UNDO
 from runtime.team import Ask, Resources, Team, TeamSpec, find_builder
@@ -97,37 +98,6 @@ class Performance:
     """How long nothing must have come before a run is left because all that is open waits for a person."""
     undo_patience_s: float = 60.0
     """How long an effect that is under way may take to end before it is undone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """How a message of the driver was answered."""
-
-    payload: bytes | None
-    """The response's payload; None where the recipient failed."""
-    failure: Failure | None = None
-    at: float | None = None
-    """When it answered, in seconds since 1970."""
-
-
-class Line(Protocol):
-    """What a driver can do in its run: see `Converse`."""
-
-    async def ask(self, ordinal: int, recipient: AgentName, payload: bytes) -> Answer:
-        """Sends the driver's message of this number, which is taken once, and waits for the answer.
-
-        Raises:
-            Exception: why the run does not go on.
-        """
-        ...
-
-    async def cancel(self, ordinal: int) -> None:
-        """Gives up waiting for a message's answer."""
-        ...
-
-
-Converse = Callable[[Line], Awaitable[bytes]]
-"""What a driver does in its run where that is more than one question; returns the payload that is the run's result."""
 
 
 class Engine(Protocol):
@@ -484,24 +454,6 @@ def _looked_at(future: asyncio.Future[Any]) -> None:
     """Keeps asyncio from complaining where nobody waits for it."""
     if not future.cancelled():
         future.exception()
-
-
-def answered(answer: Answer) -> bytes:
-    """The payload of an answer.
-
-    Raises:
-        RepertoryError: what the recipient failed with.
-    """
-    if answer.failure is not None:
-        raise run_error(answer.failure)
-    assert answer.payload is not None, "who did not fail has answered"
-    return answer.payload
-
-
-def run_error(failure: Failure) -> RepertoryError:
-    """A failure as an error that a run may end with."""
-    error = revive(failure)
-    return error if isinstance(error, RepertoryError) else RunError(str(error))
 
 
 async def recorded_performance(journal: Journal, run: str) -> Performance:

@@ -22,7 +22,7 @@ from runtime.autogen_asked import TaskGiven
 from runtime.autogen_component import dumped
 from runtime.autogen_team import spec_of
 from runtime.chaos_local import LocalChaos
-from runtime.durable_team import FIRST, payload_of
+from runtime.durable_record import FIRST, payload_of
 from runtime.engine import Performance
 from tests.runtime.chats import call, double, model, says, shout
 
