@@ -20,6 +20,7 @@ from runtime.journal import MemoryJournal
 from runtime.sql_journal import SqliteJournal
 from tests.repertory import small
 from tests.repertory.commands import Ended, Terminal
+from tests.repertory.pseudo_terminal import pseudo_terminal
 from tests.repertory.small import write_scenario
 from tests.scenarios.test_travel_replay import perform as perform_trip
 
@@ -124,10 +125,13 @@ def test_code_without_the_agent_says_which_it_is(terminal: Terminal, monkeypatch
 
 def python(terminal: Terminal, code: str, typed: str = "") -> Ended:
     """Runs a program of its own in the terminal's home."""
-    environment = {**os.environ, "REPERTORY_HOME": str(terminal.home), "PYTHONPATH": os.pathsep.join(sys.path)}
-    environment.pop("PYTHONBREAKPOINT", None)
     done = subprocess.run(
-        [sys.executable, "-c", code], input=typed, capture_output=True, text=True, env=environment, check=False
+        [sys.executable, "-c", code],
+        input=typed,
+        capture_output=True,
+        text=True,
+        env=environment(terminal),
+        check=False,
     )
     return Ended(done.returncode, done.stdout, done.stderr)
 
@@ -140,6 +144,42 @@ def test_break_opens_pdb_in_the_handler(terminal: Terminal) -> None:
     assert "small.py" in told.out
     assert "('the city is', '北京')" in told.out
     assert "identical: " in told.out
+
+
+def environment(terminal: Terminal) -> dict[str, str]:
+    """That of a program of its own in the terminal's home."""
+    found = {**os.environ, "REPERTORY_HOME": str(terminal.home), "PYTHONPATH": os.pathsep.join(sys.path)}
+    found.pop("PYTHONBREAKPOINT", None)
+    return found
+
+
+def test_a_person_at_a_terminal_steps_through_a_handler_with_the_recorded_world_around_it(terminal: Terminal) -> None:
+    run(terminal)
+    with pseudo_terminal(["replay", "--break", "planner"], environment(terminal)) as session:
+        assert "small.py" in session.wait_for("(replay) ")
+        steps = 0
+        while 'if message.text == "twice"' not in session.shown and steps < 20:
+            session.type("n")
+            session.wait_for("(replay) ")
+            steps += 1
+        session.type("p 'a night costs', found")
+        assert "('a night costs', {'" in session.wait_for("(replay) ")
+        session.type("c")
+        session.wait_for("identical: ")
+        assert session.process.wait(60) == 0
+
+
+def test_a_person_at_a_terminal_looks_up_from_a_step_and_quits(terminal: Terminal) -> None:
+    run(terminal)
+    lines = terminal.type("runs", "events", "--json").out.splitlines()
+    step = next(event["step"] for event in map(json.loads, lines) if event["event"] == "step_started")
+    with pseudo_terminal(["replay", "--break", step[:10]], environment(terminal)) as session:
+        session.wait_for("(replay) ")
+        session.type("w")
+        assert "small.py" in session.wait_for("(replay) ")
+        session.type("q")
+        session.wait_for("stopped at the debugger; the journal is as it was")
+        assert session.process.wait(60) == 0
 
 
 WITHOUT_A_NETWORK = """
