@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import pytest
 from autogen_core import CancellationToken, MessageContext, RoutedAgent, message_handler
 from autogen_core.tools import Tool
 
+from agents import prompts
 from agents.messages import Answer, Request
 from runtime.journal import MemoryJournal
 from runtime.sql_journal import SqliteJournal
@@ -81,6 +83,33 @@ def test_a_changed_agent_diverges_with_cause_and_place(terminal: Terminal, monke
     assert "test_replay.py" in told.out
     as_json = json.loads(terminal.type("replay", "--json").out)
     assert (as_json["identical"], as_json["cause"], as_json["agent"]) == (False, "tool arguments", "planner/default")
+
+
+def test_an_edited_prompt_file_stops_the_replay_at_its_model_call_and_a_rerun_pays_for_that_call_alone(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path.cwd() / "prompts"
+    shutil.copytree(prompts.SHIPPED, folder)
+    monkeypatch.setattr(prompts, "SHIPPED", folder)
+    file = write_scenario(Path.cwd())
+    file.write_text(file.read_text().replace("tests.repertory.small:Solo", "tests.repertory.small:Judge"))
+    Path("answers.json").write_text('{"answer": "fine"}\n{"answer": "bad"}\n')
+    assert terminal.type("run", file, "--engine", "local", "--json").code == 0
+    lines = terminal.type("runs", "events", "--json").out.splitlines()
+    asked = [event for event in map(json.loads, lines) if event["event"] == "step_started"][1]
+
+    edited = folder / "judge.md"
+    edited.write_text("Judge kindly.\n" + edited.read_text())
+    told = json.loads(terminal.type("replay", "--json").out)
+    assert (told["cause"], told["seq"], told["step"]) == ("prompt", asked["seq"], asked["step"])
+    assert [hop["agent"] for hop in told["path"]] == ["planner/default"]
+    assert "+ Judge kindly." in told["difference"]
+
+    Path("answers.json").write_text('{"answer": "kind"}\n')
+    again = terminal.type("rerun", "last", "--engine", "local", "--json")
+    assert json.loads(again.out)["said"] == ["fine", "kind"]
+    assert "reused: 1 model calls" in again.err and "spent: 1 model calls" in again.err
+    assert terminal.type("replay").out.startswith("identical: ")
 
 
 def test_to_an_event_prints_the_states(terminal: Terminal) -> None:
