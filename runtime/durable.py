@@ -33,6 +33,9 @@ from runtime.team import Ask, TeamSpec
 
 log = structlog.get_logger(__name__)
 
+_MARK = "_durable_run"
+"""The attribute of a team that was taken over."""
+
 Made = BaseGroupChat | Callable[[], BaseGroupChat]
 """A team, or a function of a module that makes one."""
 
@@ -79,7 +82,7 @@ async def durable(
         await _check_same(run, spec, store, events)
     if "live" in described.source:
         log.warning("team.stays", run=run, why=described.source["live"])
-        live[run] = described.team
+        _take(described.team, run)
     book = Log(run, described.team, store, await _asked(store, events), is_own)
     if events and isinstance(events[-1], RunCompleted | RunFailed):
         return DurableTeam.ended(book, EndedRun(run, store, events))
@@ -131,6 +134,19 @@ def _described(team: Made) -> _Described:
         else:
             return _Described(team, {"component": component}, secrets)
     return _Described(team, {"live": why}, {})
+
+
+def _take(team: BaseGroupChat, run: str) -> None:
+    """Takes over a team that stays here; what it has become in one run is nothing for another to begin with.
+
+    Raises:
+        UsageError: it was taken over before.
+    """
+    marks: dict[str, object] = vars(team)
+    if _MARK in marks:
+        raise UsageError(f"the team {team.name} was made durable before, as run {marks[_MARK]}; make it again")
+    marks[_MARK] = run
+    live[run] = team
 
 
 async def _check_same(run: str, spec: TeamSpec, journal: Journal, events: Sequence[AnyEvent]) -> None:

@@ -146,6 +146,15 @@ async def test_a_run_whose_team_is_elsewhere_says_how_to_bring_it(theatre: Theat
         await replayed("run", journal=theatre.journal)
 
 
+async def test_a_team_that_stays_here_begins_one_run_only(theatre: Theatre) -> None:
+    until = FunctionalTermination(lambda messages: messages[-1].source == "a")
+    team = RoundRobinGroupChat([says("a", "1", "2")], termination_condition=until)
+    async with await durable(team, run_id="first", journal=theatre.journal) as first:
+        await first.run(task="go")
+    with pytest.raises(UsageError, match="made durable before, as run first; make it again"):
+        await durable(team, run_id="second", journal=theatre.journal)
+
+
 def spoiled() -> BaseGroupChat:
     """Makes no team."""
     raise AttributeError("no model today")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -43,7 +43,10 @@ from autogen_agentchat.teams import (
 from autogen_agentchat.tools import AgentTool, TeamTool
 from autogen_core import CancellationToken
 from autogen_core.code_executor import CodeBlock, CodeExecutor, CodeResult
-from autogen_core.memory import ListMemory, MemoryContent
+from autogen_core.memory import ListMemory, Memory, MemoryContent, MemoryQueryResult, UpdateContextResult
+from autogen_core.model_context import ChatCompletionContext
+from autogen_core.models import SystemMessage
+from autogen_core.tools import TextResultContent, ToolResult, ToolSchema, Workbench
 from pydantic import BaseModel
 
 from runtime.durable import Stage
@@ -445,6 +448,84 @@ async def test_a_memory_of_the_agents_own_is_made_again_with_it(theatre: Theatre
     async with theatre.playing(make) as team:
         result = await team.run(task="which colour?")
     assert [type(message).__name__ for message in result.messages] == ["TextMessage", "MemoryQueryEvent", "TextMessage"]
+
+
+class Library(Memory):
+    """A memory outside of the process, as far as its agents know."""
+
+    asked = 0
+
+    async def update_context(self, model_context: ChatCompletionContext) -> UpdateContextResult:
+        Library.asked += 1
+        await model_context.add_message(SystemMessage(content="remember: blue"))
+        found = MemoryContent(content="blue", mime_type="text/plain")
+        return UpdateContextResult(memories=MemoryQueryResult(results=[found]))
+
+    async def query(
+        self, query: str | MemoryContent, cancellation_token: CancellationToken | None = None, **kwargs: Any
+    ) -> MemoryQueryResult:
+        raise NotImplementedError
+
+    async def add(self, content: MemoryContent, cancellation_token: CancellationToken | None = None) -> None:
+        raise NotImplementedError
+
+    async def clear(self) -> None:
+        raise NotImplementedError
+
+    async def close(self) -> None: ...
+
+
+async def test_a_memory_outside_is_asked_once_and_not_in_a_replay(theatre: Theatre) -> None:
+    def make() -> BaseGroupChat:
+        return RoundRobinGroupChat([says("a", "it is blue", memory=[Library()])], max_turns=1)
+
+    before = Library.asked
+    async with theatre.playing(make) as team:
+        result = await team.run(task="which colour?")
+    assert [type(message).__name__ for message in result.messages] == ["TextMessage", "MemoryQueryEvent", "TextMessage"]
+    assert Library.asked == before + 1
+    assert [step.kind for step in await theatre.steps()] == ["retrieval", "model"]
+
+
+class Bench(Workbench):
+    """A workbench with one tool, and a count of its uses."""
+
+    uses = 0
+
+    async def list_tools(self) -> list[ToolSchema]:
+        return [ToolSchema(name="greet", description="greets")]
+
+    async def call_tool(
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        cancellation_token: CancellationToken | None = None,
+        call_id: str | None = None,
+    ) -> ToolResult:
+        Bench.uses += 1
+        return ToolResult(name=name, result=[TextResultContent(content=f"hello {dict(arguments or {})['who']}")])
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def reset(self) -> None: ...
+
+    async def save_state(self) -> Mapping[str, Any]:
+        return {}
+
+    async def load_state(self, state: Mapping[str, Any]) -> None: ...
+
+
+async def test_a_workbench_is_used_once_and_not_in_a_replay(theatre: Theatre) -> None:
+    def make() -> BaseGroupChat:
+        return RoundRobinGroupChat([says("a", call(("greet", '{"who": "you"}')), workbench=Bench())], max_turns=1)
+
+    before = Bench.uses
+    async with theatre.playing(make, effects={"greet": "read"}) as team:
+        assert (await team.run(task="go")).messages[-1].to_text() == "hello you"
+    assert Bench.uses == before + 1
+    assert ("greet", "read") in [(step.name, step.effect) for step in await theatre.steps()]
 
 
 class Colour(BaseModel):
