@@ -27,7 +27,7 @@ from runtime.fork import ForkOrder, Point, at_delivery, at_message, at_result, f
 from runtime.fork_bill import Bill, Count, bill
 from runtime.journal import Journal
 from runtime.recollection import EVERY
-from runtime.team import Resources, TeamSpec, find_builder
+from runtime.team import Resources, Team, find_builder
 from scenarios.equipment import Equipment
 from scenarios.flaws import nearest
 from scenarios.load import revised
@@ -68,7 +68,9 @@ async def fork_and_perform(name: str, order: Forking, settings: Settings) -> int
         config = await _config(journal, events, point)
         config_now = _revised(config, edits, settings)
         _check_names(order, config_now, events)
-        forked = await _order(journal, parent, point, edits, config_now if config_now != config else None, order)
+        team = find_builder(BUILDER)(config_now.spec().config, Resources(parent))  # refuses before a fork is made
+        changed = None if config_now == config else (config_now, team)
+        forked = await _order(journal, parent, point, edits, changed, order)
         order = replace(order, out=order.out or Path("out") / config.scenario.name / f"fork-{run[:8]}")
         stage, surroundings = stage_of(config_now, order, settings)
         await fork(journal, run, forked, events)
@@ -173,16 +175,15 @@ def _revised(config: TeamConfig, edits: Edits, settings: Settings) -> TeamConfig
 
 
 async def _order(
-    journal: Journal, parent: str, point: Point, edits: Edits, config: TeamConfig | None, order: Forking
+    journal: Journal, parent: str, point: Point, edits: Edits, changed: tuple[TeamConfig, Team] | None, order: Forking
 ) -> ForkOrder:
-    """The fork to make; `config` is given where the specification has changed."""
+    """The fork to make; `changed` is given where the specification has changed, with the team of it."""
     content = await content_at(journal, point, edits)
     spec = routes = None
     live = list(order.live)
-    if config is not None:
-        team_spec: TeamSpec = config.spec()
-        spec = Payload.of(dict(team_spec.config))
-        team = find_builder(BUILDER)(team_spec.config, Resources(parent))
+    if changed is not None:
+        config, team = changed
+        spec = Payload.of(dict(config.spec().config))
         body = msgspec.json.encode(team.routes(), order="deterministic")
         routes = Payload(digest(body), body)
         if edits.touches("inputs", "request"):

@@ -12,6 +12,7 @@ from repertory.output import JsonFlag, plain, print_json, print_line
 
 if TYPE_CHECKING:
     from runtime.agent_state import AgentState
+    from runtime.events import AnyEvent
     from runtime.journal_address import JournalAddress
     from runtime.replay import Seen
 
@@ -34,6 +35,10 @@ def replay(
         Path | None, typer.Option("--all", metavar="DIR", help="Replay every exported run and journal in a directory.")
     ] = None,
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="With --all: write a JUnit report there.")] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the replay as a trace, marked so: OTLP as JSON lines."),
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
     """Perform a run again from its journal; no model and no tool is called.
@@ -47,18 +52,18 @@ def replay(
     from runtime.errors import UsageError
 
     if all_of is not None:
-        if to is not None or stop is not None:
+        if to is not None or stop is not None or trace is not None:
             raise UsageError(
-                "replay: found --all with --to or --break, expected one of them; name a single run instead"
+                "replay: found --all with --to, --break or --trace, expected it alone; name a single run instead"
             )
         raise typer.Exit(asyncio.run(_replay_all(all_of, junit, strict=strict, json=json)))
     if junit is not None:
         raise UsageError("replay: found --junit without --all, expected both: --all DIR --junit FILE")
-    raise typer.Exit(asyncio.run(_replay_one(run, read_settings().journal, strict, to, stop, json)))
+    raise typer.Exit(asyncio.run(_replay_one(run, read_settings().journal, strict, to, stop, trace, json)))
 
 
 async def _replay_one(
-    name: str, address: JournalAddress, strict: bool, to: int | None, stop: str | None, json: bool
+    name: str, address: JournalAddress, strict: bool, to: int | None, stop: str | None, trace: Path | None, json: bool
 ) -> int:
     from repertory.records import chosen, opened, runs_of
     from runtime.debugger import breakpoint_at
@@ -75,8 +80,20 @@ async def _replay_one(
             else:
                 print_line(plain(str(diverged)))
             return diverged.exit_code
+        if trace is not None:
+            _write_trace(trace, run, await journal.events(run), seen)
     _print_seen(run, seen, json=json)
     return 0
+
+
+def _write_trace(file: Path, run: str, events: list[AnyEvent], seen: Seen) -> None:
+    """The spans of a replay: a trace of its own, in which nothing is a call."""
+    from repertory.traces import write_to
+    from runtime.otlp import as_json_lines
+    from runtime.telemetry import spans_of
+
+    spans = spans_of(events[: seen.replayed.events], run, is_replay=True)
+    write_to(file, as_json_lines(spans), force=False)
 
 
 def _print_seen(run: str, seen: Seen, *, json: bool) -> None:

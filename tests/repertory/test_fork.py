@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runtime import sql_rows
+from runtime.sql_journal import SqliteJournal
+from tests.repertory import small
 from tests.repertory.commands import Ended, Terminal
 from tests.repertory.small import write_scenario
+from tests.repertory.story import BLOBS, told
 
 
 @pytest.fixture
@@ -156,3 +161,42 @@ def test_a_prompt_that_is_set_is_asked_and_the_rest_is_reused(terminal: Terminal
     assert terminal.type("replay", "last").out.startswith("identical")
     assert terminal.type("runs", "export", "last", home / "fork.run").code == 0
     assert terminal.type("runs", "verify", "last").code == 0
+
+
+def test_code_that_no_longer_has_the_agent_is_named_and_no_run_is_made(
+    ran: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(small, "Solo")
+    for arguments in (("rerun", "last"), ("fork", "last", "--at", "3", "--set", "limits.rounds=1")):
+        ended = local(ran, *arguments)
+        assert (ended.code, ended.out) == (2, ""), arguments
+        assert "Solo" in ended.err
+    assert len(json.loads(ran.type("runs", "list", "--json").out)) == 1
+
+
+def test_a_run_of_a_newer_format_is_refused_by_every_command_and_stays_as_it_is(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def write() -> None:
+        journal = SqliteJournal(terminal.home / "journal.db")
+        await journal.append("newer", await journal.claim("newer"), told(), BLOBS)
+        await journal.close()
+
+    terminal.home.mkdir()
+    with monkeypatch.context() as newer_program:
+        newer_program.setattr(sql_rows, "FORMAT_VERSION", 99)
+        asyncio.run(write())
+    before = (terminal.home / "journal.db").read_bytes()
+    for arguments in (
+        ("replay",),
+        ("rerun", "last", "--engine", "local"),
+        ("diff", "last", "last"),
+        ("runs", "show"),
+        ("runs", "events"),
+        ("runs", "export", "last", "out.run"),
+    ):
+        ended = terminal.type(*arguments)
+        assert (ended.code, ended.out) == (1, ""), (arguments, ended)
+        assert "use the newer version of Repertory that wrote it" in ended.err, arguments
+    assert not Path("out.run").exists()
+    assert (terminal.home / "journal.db").read_bytes() == before

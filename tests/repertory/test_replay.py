@@ -131,7 +131,7 @@ def test_to_an_event_prints_the_states(terminal: Terminal) -> None:
         (("replay", "--junit", "x.xml"), "expected both: --all DIR --junit FILE"),
         (("replay", "--all", "nowhere"), "found no directory"),
         (("replay", "--all", "."), "found no run in it"),
-        (("replay", "--all", ".", "--to", "3"), "found --all with --to or --break"),
+        (("replay", "--all", ".", "--to", "3"), "found --all with --to, --break or --trace"),
     ],
 )
 def test_bad_input_says_what_to_do_and_changes_nothing(
@@ -142,6 +142,27 @@ def test_bad_input_says_what_to_do_and_changes_nothing(
     assert (told.code, told.out) == (2, "")
     assert message in told.err
     assert not Path("x.xml").exists()
+
+
+def test_a_replay_as_a_trace_is_marked_and_holds_no_call(terminal: Terminal) -> None:
+    run(terminal)
+    assert terminal.type("replay", "--trace", "replay.jsonl").code == 0
+    assert terminal.type("runs", "trace", "--file", "run.jsonl").code == 0
+    spans = {file: spans_in(Path(file)) for file in ("replay.jsonl", "run.jsonl")}
+    assert len(spans["replay.jsonl"]) == len(spans["run.jsonl"])
+    assert all("repertory.replay" in attributes for attributes in spans["replay.jsonl"])
+    operations = {file: [each for each in found if "gen_ai.operation.name" in each] for file, found in spans.items()}
+    assert operations["replay.jsonl"] == []
+    assert operations["run.jsonl"]
+    again = terminal.type("replay", "--trace", "replay.jsonl")
+    assert (again.code, "found something there" in again.err) == (2, True)
+
+
+def spans_in(file: Path) -> list[set[str]]:
+    """The names of the attributes of each span of a file."""
+    requests = map(json.loads, file.read_text().splitlines())
+    scopes = [scope for each in requests for resource in each["resourceSpans"] for scope in resource["scopeSpans"]]
+    return [{attribute["key"] for attribute in span["attributes"]} for scope in scopes for span in scope["spans"]]
 
 
 def test_code_without_the_agent_says_which_it_is(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
