@@ -75,7 +75,10 @@ class RayAgentRuntime(AgentRuntime):
             UsageError: when the placement is not `local`.
         """
         if placement != "local":
-            raise UsageError(f"placement {placement!r} was found; expected 'local', the one that there is")
+            raise UsageError(
+                f"placement {placement!r} was found; expected 'local', the one that there is (an AgentChat team is "
+                'spread over a cluster by `runtime.durable.durable(team, engine="ray")`)'
+            )
         self.journal: Journal = MemoryJournal() if journal is None else journal
         self._letters = Letters()
         self._agents = Agents(self)
