@@ -6,7 +6,9 @@ that goes, and the team goes on from there: no finished step is performed again 
 
 from __future__ import annotations
 
+import asyncio
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +55,8 @@ class Stage:
     hosts: int = 3
     """How many Ray actors host the agents."""
     ask: Ask | None = None
-    """How a person is reached, for user proxies without a function of their own."""
+    """How a person is reached, by user proxies without a function of their own and about effects that a crash cut off;
+    by default at the terminal, where the program has one."""
 
 
 async def durable(
@@ -86,7 +89,9 @@ async def durable(
     book = Log(run, described.team, store, await _asked(store, events), is_own)
     if events and isinstance(events[-1], RunCompleted | RunFailed):
         return DurableTeam.ended(book, EndedRun(run, store, events))
-    order = Performance(run, spec, FIRST, b"", secrets=described.secrets, ask=stage.ask, is_resumed=bool(events))
+    order = Performance(
+        run, spec, FIRST, b"", secrets=described.secrets, ask=stage.ask or _terminal(), is_resumed=bool(events)
+    )
     return await DurableTeam.begun(book, order, _engine(stage, store, address))
 
 
@@ -134,6 +139,17 @@ def _described(team: Made) -> _Described:
         else:
             return _Described(team, {"component": component}, secrets)
     return _Described(team, {"live": why}, {})
+
+
+def _terminal() -> Ask | None:
+    """Asks at the terminal, as AutoGen's user proxies do; None where the program has none."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        return None
+
+    async def ask(question: str) -> str | None:
+        return await asyncio.to_thread(input, f"{question.strip()} ")
+
+    return ask
 
 
 def _take(team: BaseGroupChat, run: str) -> None:

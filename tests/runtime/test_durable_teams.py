@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pty
+import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -273,6 +276,18 @@ async def test_a_user_proxy_asks_the_runs_own_person(theatre: Theatre) -> None:
 
     async with theatre.playing(shy, engine=Stage(ask=ask)) as team:
         assert (await team.run(task="go")).messages[-1].to_text() == "DONE, as I was asked to Enter your response"
+
+
+async def test_a_user_proxy_asks_at_the_terminal_of_its_program(
+    theatre: Theatre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader, follower = pty.openpty()
+    with os.fdopen(follower) as terminal, os.fdopen(leader, "wb") as keyboard:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        keyboard.write(b"yes DONE\n")
+        keyboard.flush()
+        async with theatre.playing(shy) as team:
+            assert (await team.run(task="go")).messages[-1].to_text() == "yes DONE"
 
 
 async def test_a_team_waits_where_nobody_is_there_to_answer(theatre: Theatre) -> None:
