@@ -6,55 +6,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from runtime.causes import MEANINGS, Cause, cause_of_request
-from runtime.codec import Json, parse
+from runtime.codec import Json
 from runtime.compared import compared
-from runtime.errors import CorruptEvent, DivergenceError
+from runtime.doings import BlobOf, content_of, key_of, request_of, words
+from runtime.errors import DivergenceError
 from runtime.events import (
     AgentName,
     AgentSlept,
     AnyEvent,
     DeliveryCompleted,
-    DeliveryStarted,
-    Digest,
     Failure,
-    MessageCancelled,
     MessagePublished,
     MessageSent,
     StepStarted,
 )
-from runtime.ids import ROOT
 from runtime.lineage import Hop, Lineage
-from runtime.prompt_chain import unchain
-
-BlobOf = Callable[[Digest], bytes]
-"""Gives the bytes of a digest."""
-
-Key = tuple[str, str]
-
-
-def key_of(event: AnyEvent) -> Key | None:
-    """What names an event that an agent's code causes; None for what comes from elsewhere."""
-    match event:
-        case MessageSent() | MessagePublished() if event.cause != ROOT:
-            return "message", event.message
-        case StepStarted():
-            return "step", event.step
-        case DeliveryCompleted():
-            return "delivery", event.delivery
-        case MessageCancelled():
-            return "cancelled", event.message
-        case AgentSlept():
-            return "sleep", f"{event.agent} {event.seen}"
-        case _:
-            return None
 
 
 @dataclass(slots=True)
@@ -273,27 +244,6 @@ def _library_instead(cause: Cause, draft: Draft, changes: Changes) -> Cause:
 # In words
 
 
-def words(event: AnyEvent) -> str:
-    """An event as a part of a sentence."""
-    match event:
-        case MessageSent():
-            return f"a message to {event.recipient}"
-        case MessagePublished():
-            return f"a message to the topic {event.topic}"
-        case StepStarted():
-            return f"the {event.kind} step {event.name!r}"
-        case DeliveryStarted():
-            return f"the message {event.message} (delivery {event.delivery})"
-        case DeliveryCompleted():
-            return f"the end of a delivery to {event.agent}"
-        case MessageCancelled():
-            return f"giving up message {event.message}"
-        case AgentSlept():
-            return f"what {event.agent} has kept"
-        case _:
-            return type(event).__name__
-
-
 def _failed(failure: Failure) -> str:
     return f"{failure.type.rpartition(':')[2]}: {failure.message}"
 
@@ -314,37 +264,6 @@ def _indented(sign: str, value: Json) -> list[str]:
     empty: Json = {} if isinstance(value, Mapping) else None
     lines = compared(value, empty) if sign == "-" else compared(empty, value)
     return [f"    {line.lstrip('-+ ')}" for line in lines if line.startswith(sign) or line.startswith("  ")]
-
-
-def content_of(event: AnyEvent, blob: BlobOf) -> Json:
-    """What an agent did, as a value to compare and to show."""
-    match event:
-        case StepStarted():
-            request = request_of(event, blob)
-            return {"name": event.name, "effect": event.effect, "request": request}
-        case MessageSent():
-            return {"to": str(event.recipient), "message": parse(blob(event.payload))}
-        case MessagePublished():
-            return {"topic": str(event.topic), "message": parse(blob(event.payload))}
-        case DeliveryCompleted(response=str() as response):
-            return {"answer": parse(blob(response))}
-        case DeliveryCompleted():
-            return {"failure": msgspec.to_builtins(event.failure)}
-        case MessageCancelled():
-            return {"cancelled": event.message}
-        case AgentSlept():
-            return {"state": parse(blob(event.state))}
-        case _:
-            return {"event": type(event).__name__}
-
-
-def request_of(event: StepStarted, blob: BlobOf) -> Json:
-    """A step's request; that of a model call has its prompt as messages."""
-    request = parse(blob(event.request))
-    if event.kind == "model" and isinstance(request, Mapping) and isinstance(head := request.get("prompt"), str):
-        with suppress(CorruptEvent):
-            return {**request, "prompt": unchain(head, blob)}
-    return request
 
 
 def _notes(draft: Draft, changes: Changes) -> list[str]:

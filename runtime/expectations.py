@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 
-from runtime.divergence import Key, key_of
+from runtime.doings import Key, key_of
 from runtime.events import (
     AgentName,
     AnyEvent,

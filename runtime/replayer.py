@@ -21,7 +21,8 @@ from runtime.blobs import digest
 from runtime.cell import Cell
 from runtime.cells import Cells
 from runtime.debugger import Breakpoint, is_machinery
-from runtime.divergence import Draft, key_of, located
+from runtime.divergence import Draft, located
+from runtime.doings import differing_fields, key_of
 from runtime.errors import UsageError
 from runtime.events import (
     AgentName,
@@ -265,7 +266,7 @@ class Replay:
             return
         recorded = self._expected.next_of(agent)
         if recorded is not None and key_of(recorded) == key_of(event):
-            if fields := _differing(recorded, event, is_strict=self.manner.is_strict):
+            if fields := differing_fields(recorded, event, is_strict=self.manner.is_strict):
                 self._draft = self._drafted(event, recorded, fields)
             else:
                 self._expected.has_happened(agent)
@@ -345,39 +346,3 @@ def _handler_frames() -> list[tuple[str, int, str]]:
             frames.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name))
         frame = frame.f_back
     return frames[::-1]
-
-
-_ADDED = ("seq", "at", "recipients", "is_metered", "tokens")
-"""What the sequencer adds to what an agent's code does, and what its budget counts."""
-
-_TOLERATED = ("headers",)
-"""What makes no difference to an agent."""
-
-
-def _differing(recorded: AnyEvent, now: AnyEvent, *, is_strict: bool) -> tuple[str, ...]:
-    """The names of the fields in which two events of one name differ."""
-    if type(recorded) is not type(now):
-        return ("event",)
-    fields = (name for name in recorded.__struct_fields__ if name not in _ADDED)
-    differing = [name for name in fields if _of_code(recorded, name) != _of_code(now, name)]
-    if not is_strict:
-        differing = [name for name in differing if name not in _TOLERATED]
-        if differing == ["failure"] and _is_same_failure(recorded, now):
-            return ()
-    return tuple(differing)
-
-
-def _of_code(event: AnyEvent, name: str) -> object:
-    """A field as an agent's code made it: the trace context of a message is its host's doing."""
-    value: object = getattr(event, name)
-    if isinstance(event, MessageSent | MessagePublished) and name == "headers":
-        return {key: header for key, header in event.headers.items() if key != "traceparent"}
-    return value
-
-
-def _is_same_failure(recorded: AnyEvent, now: AnyEvent) -> bool:
-    """Whether two failures differ in their wording only."""
-    before, after = getattr(recorded, "failure", None), getattr(now, "failure", None)
-    if not isinstance(before, Failure) or not isinstance(after, Failure):
-        return False
-    return msgspec.structs.replace(before, message="") == msgspec.structs.replace(after, message="")

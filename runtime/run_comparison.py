@@ -14,7 +14,7 @@ from runtime.causes import MEANINGS, RunCause, cause_of_request, cause_of_result
 from runtime.codec import Json, canonical, parse
 from runtime.compared import compared
 from runtime.diff import Alignment, Row, aligned
-from runtime.divergence import content_of, request_of
+from runtime.doings import content_of, request_of
 from runtime.errors import CorruptEvent
 from runtime.events import (
     AnyEvent,
