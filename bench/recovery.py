@@ -3,13 +3,13 @@
     python -m bench.recovery                    all of it, on a Ray of its own on this machine
     python -m bench.recovery --kills 20         how many hosts are killed
     python -m bench.recovery --events 10000     how long the long runs are
-    python -m bench.recovery --memory 1000      only the memory of so many open idle runs, in this process
+    python -m bench.recovery --memory 1000      only the memory of so many open idle runs
 
 From the kill of the host that performs a step to the end of the step that another host has performed again; after each
 such kill, beside it, Ray's own restart of a bare actor, from its kill to its first answer. The same for runs with many
 events behind them: all in the one delivery that is under way; in deliveries before it, of an agent that sleeps after
 every hundredth, and of one that never does. For open idle runs, the memory of a process with the sequencer service and
-its journal.
+its journal, and what the process of a sequencer actor on Ray has for itself.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ import psutil
 import ray as untyped_ray
 
 from runtime import ids, steps
-from runtime.actor_channel import ActorUnavailable, answer
+from runtime.actor_channel import ActorChannel, ActorUnavailable, answer
 from runtime.blobs import digest
 from runtime.channel import RunOrder
 from runtime.cluster import RayEngine
@@ -41,6 +41,8 @@ from runtime.codec import Json, canonical, parse
 from runtime.delivery import Delivery
 from runtime.engine import Performance
 from runtime.events import AgentName, AnyEvent, MessageSent, RunStarted, StepCompleted
+from runtime.journal_address import journal_address
+from runtime.ray_actors import SequencerActor
 from runtime.routing import AgentPolicy, Placement
 from runtime.service import SequencerService
 from runtime.sql_journal import SqliteJournal
@@ -273,13 +275,35 @@ async def memory(runs: int) -> None:
             await begin(service, f"run-{number}", Path(folder))
         taken = process.memory_info().rss - before
         await journal.close()
+    tell_memory("a plain process", runs, before, taken)
+
+
+async def actor_memory(runs: int) -> None:
+    """Prints the same of the process of a sequencer actor on a Ray of its own; only what no other process shares."""
+    ray.init(num_cpus=2, include_dashboard=False, namespace="repertory", log_to_driver=False)
+    with tempfile.TemporaryDirectory() as folder:
+        actor = ray.remote(SequencerActor).options(num_cpus=0).remote(journal_address(Path(folder) / "journal.db"), [])
+        process = psutil.Process(await actor.process_id.remote())
+        await begin(ActorChannel(actor), "warm", Path(folder))
+        before = process.memory_full_info().uss
+        for number in range(runs):
+            await begin(ActorChannel(actor), f"run-{number}", Path(folder))
+        taken = process.memory_full_info().uss - before
+        ray.kill(actor)
+    ray.shutdown()
+    tell_memory("a sequencer actor", runs, before, taken)
+
+
+def tell_memory(where: str, runs: int, before: int, taken: int) -> None:
+    """Prints a line."""
     print(
-        f"{runs} open idle runs: {taken / 2**20:.1f} MiB more than none ({taken / runs / 1024:.1f} KiB each), "
-        f"{(before + taken) / 2**20:.0f} MiB in all"
+        f"{runs} open idle runs in {where}: {taken / 2**20:.1f} MiB more than none "
+        f"({taken / runs / 1024:.1f} KiB each), {(before + taken) / 2**20:.0f} MiB in all",
+        flush=True,
     )
 
 
-async def begin(service: SequencerService, run: str, folder: Path) -> None:
+async def begin(service: SequencerService | ActorChannel, run: str, folder: Path) -> None:
     """Opens a run and sends its first message."""
     config: dict[str, Json] = {"folder": str(folder), "quick": 0, "deliveries": 0, "naps": NEVER, "run": run}
     spec, routes = canonical(config), msgspec.json.encode(build(config, Resources(run)).routes())
@@ -307,6 +331,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.memory:
         asyncio.run(memory(arguments.memory))
+        asyncio.run(actor_memory(arguments.memory))
         return
     subprocess.run([sys.executable, "-m", "bench.recovery", "--memory", "1000"], check=True)
     asyncio.run(measure(arguments.kills, arguments.events))

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from runtime import clock
+from runtime.bell import Bell
 from runtime.channel import Held, HostReplaced, NotKnownHere
 from runtime.events import AgentName
 from runtime.parcels import Parcel
@@ -30,7 +31,7 @@ class _Stream:
 
     base: int = 0
     parcels: list[Parcel] = field(default_factory=list[Parcel])
-    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    arrived: Bell = field(default_factory=Bell)
     fault: Exception | None = None
 
 
@@ -116,7 +117,9 @@ class Fleet:
     async def assembled(self, limit_s: float) -> None:
         """Waits until a process lives at every host, but not longer than `limit_s`."""
         if self._places:
-            await wait_a_while(self._assembled, limit_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(limit_s):
+                    await self._assembled.wait()
 
     def held(self, run: str) -> dict[AgentName, tuple[str, int]]:
         """Where living processes hold agents of a run, and what these have seen; the one that has seen most counts."""
@@ -137,14 +140,14 @@ class Fleet:
         """Raises the fault to the driver, once it has pulled what lies ready."""
         if (stream := self._streams.get(driver)) is not None:
             stream.fault = fault
-            stream.arrived.set()
+            stream.arrived.ring()
 
     def tell(self, host: str, parcel: Parcel) -> None:
         """Lays a parcel ready; nothing for a host whose process is gone: the next one begins with the past."""
         place, stream = self._places.get(host), self._streams.get(host)
         if stream is not None and (place is None or not place.is_gone):
             stream.parcels.append(parcel)
-            stream.arrived.set()
+            stream.arrived.ring()
 
     async def pull(self, host: str, after: int, life: int) -> tuple[int, list[Parcel]]:
         """See `Channel.pull`. What came before `after` is forgotten."""
@@ -152,8 +155,7 @@ class Fleet:
         del stream.parcels[: max(0, after - stream.base)]
         stream.base = max(stream.base, after)
         if not stream.parcels and stream.fault is None:
-            stream.arrived.clear()
-            await wait_a_while(stream.arrived, PULL_WAIT_S)
+            await stream.arrived.heard(PULL_WAIT_S)
             if self._stream(host, life) is not stream:
                 raise NotKnownHere(f"host {host} was admitted again meanwhile; begin anew")
         if not stream.parcels and stream.fault is not None:
@@ -171,14 +173,4 @@ class Fleet:
     def _reset(self, host: str) -> None:
         """Forgets what was to be told, and wakes who still waits for it."""
         former, self._streams[host] = self._streams[host], _Stream()
-        former.arrived.set()
-
-
-async def wait_a_while(event: asyncio.Event, limit_s: float) -> None:
-    """Waits for the event, but not longer than `limit_s`.
-
-    Not `wait_for`, which in Python 3.11 forgets a cancellation that comes together with the event.
-    """
-    with suppress(TimeoutError):
-        async with asyncio.timeout(limit_s):
-            await event.wait()
+        former.arrived.ring()

@@ -301,20 +301,20 @@ class HostedRun:
     def _complete(
         self, started: StepStarted, result: StepResult | None, body: bytes, failure: Failure | None, began: float
     ) -> None:
-        is_ok = result is not None and failure is None
-        if is_ok:
+        name = digest(body) if result is not None and failure is None else None
+        if name is not None:
             self._results[started.step] = body
         completed = StepCompleted(
             step=started.step,
             delivery=started.delivery,
-            result=digest(body) if is_ok else None,
+            result=name,
             failure=failure,
             attempts=result.attempts if result is not None else 1,
             started_at=began,
             ended_at=clock.time_s(),
             usage=dict(result.usage) if result is not None else {},
         )
-        self.propose(completed, {digest(body): body} if is_ok else {})
+        self.propose(completed, {} if name is None else {name: body})
 
 
 def _after_undo(call: StepCall, undo: Callable[[str], Awaitable[None]]) -> StepCall:

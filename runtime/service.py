@@ -21,6 +21,7 @@ import msgspec
 from runtime import clock
 from runtime.ancestry import Ancestry, ancestry
 from runtime.beginning import beginning
+from runtime.bell import Bell
 from runtime.channel import Held, HostReplaced, Loss, NotKnownHere, Past, RunOrder, RunOver
 from runtime.errors import Undeliverable, UsageError
 from runtime.events import (
@@ -37,7 +38,7 @@ from runtime.events import (
     StepDecided,
     StepStarted,
 )
-from runtime.fleet import PULL_WAIT_S, Fleet, wait_a_while
+from runtime.fleet import PULL_WAIT_S, Fleet
 from runtime.journal import Journal
 from runtime.parcels import ForkPast, Parcel
 from runtime.patience import PatientJournal
@@ -85,7 +86,7 @@ class _Run:
     pending: _Pending = field(default_factory=_Pending)
     committing: asyncio.Task[None] | None = None
     durable_seq: int = 0
-    grown: asyncio.Event = field(default_factory=asyncio.Event)
+    grown: Bell = field(default_factory=Bell)
     homes: dict[AgentName, str] = field(default_factory=dict[AgentName, str])
     feeds: dict[AgentName, _Feed] = field(default_factory=dict[AgentName, _Feed])
     """The agents whose past is to be handed out before the next append."""
@@ -206,7 +207,7 @@ class SequencerService:
             if entry.broken is not None:
                 raise entry.broken
             if entry.durable_seq <= after:
-                await wait_a_while(entry.grown, PULL_WAIT_S)
+                await entry.grown.heard(PULL_WAIT_S)
         return await self._journal.events(run, after)
 
     # Hosts
@@ -340,8 +341,7 @@ class SequencerService:
         if isinstance(events[-1], RunCompleted | RunFailed):
             self._end(entry, events[-1])
         entry.durable_seq = events[-1].seq
-        entry.grown.set()
-        entry.grown = asyncio.Event()
+        entry.grown.ring()
 
     def _break(self, entry: _Run, pending: _Pending, error: Exception) -> None:
         """The journal refuses: nothing of this run leaves any more, and everyone who waits is told why."""
@@ -349,7 +349,7 @@ class SequencerService:
         for waiting in (*pending.waiting, *entry.pending.waiting):
             if not waiting.done():
                 waiting.set_exception(error)
-        entry.grown.set()
+        entry.grown.ring()
         self._fleet.fail(entry.order.driver, error)
 
     def _end(self, entry: _Run, last: AnyEvent) -> None:
