@@ -66,7 +66,7 @@ class GroupPlan:
         check_append(request.run, request.epoch, request.events, owner=state.epoch, last_seq=state.last_seq)
         if fork := opening_fork(request.events, state.last_seq):
             check_fork(request.run, fork, self._state(fork.parent).last_seq)
-        after, rows = appended(state, request.events, request.kept)
+        after, rows = appended(state, request.events)
         self.changed[request.run] = after
         self.rows += [(request.run, row) for row in rows]
         self.blobs.update(request.blobs)

@@ -93,7 +93,7 @@ class SqlJournal:
     ) -> None:
         """See `Journal.append`."""
         check_blobs(blobs)
-        await self._commit.submit(Append.of(run, epoch, events, blobs))
+        await self._commit.submit(Append(run, epoch, tuple(events), dict(blobs)))
 
     async def events(self, run: str, after: int = 0) -> list[AnyEvent]:
         """See `Journal.events`."""

@@ -38,16 +38,7 @@ class Append:
     run: str
     epoch: int
     events: Sequence[AnyEvent]
-    kept: Sequence[bytes]
-    """The events as they are kept."""
     blobs: Mapping[Digest, bytes]
-
-    @classmethod
-    def of(cls, run: str, epoch: int, events: Iterable[AnyEvent], blobs: Mapping[Digest, bytes]) -> Append:
-        """The request to add these. It encodes the events where it is made: of many small calls into zlib, each gives
-        other threads a turn, for which a writer's thread would have to wait again and again."""
-        added = tuple(events)
-        return cls(run, epoch, added, [squeeze(encode_event(event)) for event in added], dict(blobs))
 
 
 class EventRow(msgspec.Struct, frozen=True):
@@ -91,8 +82,8 @@ def claimed(state: RunState) -> RunState:
     return msgspec.structs.replace(state, epoch=state.epoch + 1)
 
 
-def appended(state: RunState, events: Sequence[AnyEvent], kept: Sequence[bytes]) -> tuple[RunState, list[EventRow]]:
-    """The run with these events, which continue it, and their rows; `kept` are their bytes.
+def appended(state: RunState, events: Sequence[AnyEvent]) -> tuple[RunState, list[EventRow]]:
+    """The run with these events, which continue it, and their rows.
 
     Raises:
         CorruptEvent: the events that it has are of a newer format than this program writes.
@@ -102,7 +93,8 @@ def appended(state: RunState, events: Sequence[AnyEvent], kept: Sequence[bytes])
     if fork := opening_fork(events, state.last_seq):
         state = msgspec.structs.replace(state, parent=fork.parent, shared=fork.seq - 1)
     sum_before = _first_sum(state)
-    for event, data in zip(events, kept, strict=True):
+    for event in events:
+        data = squeeze(encode_event(event))
         sum_before = _sum(sum_before, data)
         rows.append(EventRow(event.seq, sum_before, data))
     summary = summarised(state.run, state.summary, events)

@@ -6,19 +6,17 @@ Every call blocks. `runtime/sql_journal.py` makes them on one thread.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from runtime import texts
 from runtime.compression import squeeze
-from runtime.errors import RepertoryError
+from runtime.errors import JournalError, RepertoryError
 from runtime.events import Digest
-from runtime.known_runs import KnownRuns
 from runtime.sql_group import GroupPlan, runs_of
 from runtime.sql_rows import Append, Claim, EventRow, RunState, encode_state
 from runtime.sqlite_file import PLACES, explained, is_busy, open_to_write
-from runtime.sqlite_reader import rows_of
-from runtime.sqlite_rows import insert_rows, new_number, stored_blobs
+from runtime.sqlite_reader import find_run, rows_of
 
 
 class SqliteWriter:
@@ -28,7 +26,6 @@ class SqliteWriter:
         self._path = path
         self._busy_s = busy_s
         self._connection: sqlite3.Connection | None = None
-        self._known = KnownRuns()
         self.commits = 0
         """How many transactions were written."""
 
@@ -56,16 +53,14 @@ class SqliteWriter:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-            self._known.forget()
 
     def _transaction(self, group: Sequence[Claim | Append]) -> list[int | BaseException]:
         connection = self._connection = self._connection or open_to_write(self._path, self._busy_s)
         connection.execute("BEGIN IMMEDIATE")
         try:
-            outcomes = _Transaction(connection, self._known).perform(group)
+            outcomes = _Transaction(connection).perform(group)
             connection.execute("COMMIT")
         except BaseException:
-            self._known.forget()
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
@@ -74,48 +69,62 @@ class SqliteWriter:
 
 
 class _Transaction:
-    """One transaction: of each table it reads once what it needs, and writes once what has changed."""
+    """One transaction: the runs that it touches are read once and written once."""
 
-    def __init__(self, connection: sqlite3.Connection, known: KnownRuns) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._known = known
+        self._numbers: dict[str, int] = {}
 
     def perform(self, group: Sequence[Claim | Append]) -> list[int | BaseException]:
         """Writes what may be written of the requests; see `SqliteWriter.write`."""
-        self._known.look_after(self._connection)
-        plan = GroupPlan({run: self._known.state(self._connection, run) for run in runs_of(group)}, self._stored)
+        plan = GroupPlan({run: self._state(run) for run in runs_of(group)}, self._stored)
         outcomes = [plan.perform(request) for request in group]
-        self._write_blobs(plan.blobs)
-        self._write_runs(plan.changed.values())
-        places = self._known.numbers
-        rows = [(places[run] * PLACES + row.seq, row.sum, row.data) for run, row in plan.rows]
-        insert_rows(self._connection, "INSERT INTO events (place, sum, data)", rows)
+        for digest, data in plan.blobs.items():
+            self._add_blob(digest, data)
+        for state in plan.changed.values():
+            self._write_run(state)
+        self._connection.executemany(
+            "INSERT INTO events (place, sum, data) VALUES (?, ?, ?)",
+            [(self._numbers[run] * PLACES + row.seq, row.sum, row.data) for run, row in plan.rows],
+        )
         return outcomes
 
+    def _state(self, run: str) -> RunState | JournalError:
+        try:
+            found = find_run(self._connection, run)
+        except JournalError as error:
+            return error
+        if found is None:
+            return RunState(run)
+        self._numbers[run], state = found
+        return state
+
     def _stored(self, run: str, first: int, last: int) -> Sequence[EventRow]:
-        return rows_of(self._connection, self._known.numbers[run], first, last)
+        return rows_of(self._connection, self._numbers[run], first, last)
 
-    def _write_runs(self, states: Iterable[RunState]) -> None:
-        changed: list[tuple[bytes, int]] = []
-        for state in states:
-            kept = encode_state(state)
-            if (number := self._known.numbers.get(state.run)) is not None:
-                changed.append((kept, number))
-            else:
-                number = new_number(self._connection, state.run, kept)
-            self._known.changed(state, number)
-        self._connection.executemany("UPDATE runs SET state = ? WHERE number = ?", changed)
+    def _write_run(self, state: RunState) -> None:
+        values = (encode_state(state), state.run)
+        if state.run in self._numbers:
+            self._connection.execute("UPDATE runs SET state = ? WHERE run = ?", values)
+            return
+        added = self._connection.execute("INSERT INTO runs (state, run) VALUES (?, ?) RETURNING number", values)
+        (self._numbers[state.run],) = added.fetchone()
 
-    def _write_blobs(self, blobs: Mapping[Digest, bytes]) -> None:
-        stored = stored_blobs(self._connection, blobs)
-        rows: dict[Digest, tuple[bool, bytes]] = {}
-        for name, data in blobs.items():
-            if name not in stored:
-                rest, taken = texts.take_out(data)
-                rows.update({text: (False, squeeze(content)) for text, content in taken.items() if text not in rows})
-                rows[name] = (bool(taken), squeeze(rest))
-        insert_rows(
-            self._connection,
-            "INSERT OR IGNORE INTO blobs (digest, has_texts, data)",
-            [(bytes.fromhex(name), has_texts, data) for name, (has_texts, data) in rows.items()],
+    def _add_blob(self, digest: Digest, data: bytes) -> None:
+        if self._has_blob(digest):
+            return
+        rest, taken = texts.take_out(data)
+        for name, text in taken.items():
+            if not self._has_blob(name):
+                self._insert_blob(name, text, has_texts=False)
+        self._insert_blob(digest, rest, has_texts=bool(taken))
+
+    def _has_blob(self, digest: Digest) -> bool:
+        found = self._connection.execute("SELECT 1 FROM blobs WHERE digest = ?", (bytes.fromhex(digest),))
+        return found.fetchone() is not None
+
+    def _insert_blob(self, digest: Digest, data: bytes, *, has_texts: bool) -> None:
+        self._connection.execute(
+            "INSERT OR IGNORE INTO blobs (digest, has_texts, data) VALUES (?, ?, ?)",
+            (bytes.fromhex(digest), int(has_texts), squeeze(data)),
         )
