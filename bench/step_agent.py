@@ -18,6 +18,7 @@ from typing import cast
 from bench.step_counts import ALONE, FLIGHT, PER_RUN, WARM_UP
 from runtime import steps
 from runtime.codec import Json, canonical, parse
+from runtime.collector import collect_rarely
 from runtime.engine import Performance
 from runtime.events import AgentName
 from runtime.journal_address import journal_address, open_journal
@@ -71,6 +72,7 @@ async def rate(journal: SqlJournal, name: str, runs: int, count: int) -> float:
 
 async def main(address: str) -> None:
     """Prints both rates as JSON."""
+    collect_rarely()  # as `repertory run` does
     journal = open_journal(journal_address(address))
     await rate(journal, "warm", 1, WARM_UP)
     alone = await rate(journal, "alone", 1, ALONE)

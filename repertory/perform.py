@@ -285,8 +285,10 @@ def first_message(scenario: Scenario) -> bytes:
 def engine_of(order: Resumption, settings: Settings, journal: Journal) -> Engine:
     """The engine that a person wants."""
     if order.engine == "local":
+        from runtime.collector import collect_rarely
         from runtime.local import LocalEngine
 
+        collect_rarely()
         return LocalEngine(journal)
     from runtime.cluster import RayEngine
     from runtime.ray_local import ensure_ray

@@ -13,7 +13,9 @@ YOUNG = 20_000
 
 
 def collect_rarely() -> None:
-    """Leaves out what is there already, and looks at new objects less often. Called once a process is set up."""
+    """Leaves out what is there already, and looks at new objects less often. The first call of a process counts."""
+    if gc.get_freeze_count():
+        return
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from binascii import unhexlify
 
 _RAW, _SMALL, _LARGE, _PACKED = 0, 1, 2, 16
 """The methods: as it is; deflate with a small or a large window; added to these when hashes and ids are packed."""
@@ -96,7 +97,7 @@ def expand(kept: bytes) -> bytes:
 def _pack(match: re.Match[bytes]) -> bytes:
     prefix, long, short = match.groups()
     digits: bytes = long or short
-    return b'"' + prefix + (b"\x01" if long else b"\x02") + bytes.fromhex(digits.decode()) + b'"'
+    return b'"' + prefix + (b"\x01" if long else b"\x02") + unhexlify(digits) + b'"'
 
 
 def _unpack(match: re.Match[bytes]) -> bytes:

@@ -15,6 +15,7 @@ import structlog
 from runtime.actor_channel import ActorChannel
 from runtime.channel import Held, HostReplaced, Loss, Past, RunOrder
 from runtime.codec import parse
+from runtime.collector import collect_rarely
 from runtime.events import AnyEvent, Digest, StepStarted
 from runtime.host import Host, Part, fork_part
 from runtime.host_life import attend
@@ -32,6 +33,7 @@ class SequencerActor:
     """The sequencer service with its journal, in an actor of its own. See `runtime.channel.Channel`."""
 
     def __init__(self, journal: JournalAddress, hosts: Sequence[HostInfo]) -> None:
+        collect_rarely()
         self._service = SequencerService(open_journal(journal), hosts)
 
     async def open(self, order: RunOrder) -> None:
@@ -90,6 +92,7 @@ class AgentHost:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        collect_rarely()
 
     async def attend(self, life: int, sequencer: Any, secrets: Mapping[str, str], addresses: Mapping[str, str]) -> None:
         """Takes its parcels, in order, for as long as the process lives; ends it when another one has taken over.

@@ -54,7 +54,7 @@ def test_the_trip_survives_a_crash_at_every_append(home: Path) -> None:
 
 
 @pytest.mark.ray
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_the_trip_survives_killed_hosts_sequencers_and_drivers(home: Path) -> None:
     told = chaos(home, "--engine", "ray", "--sample", "20")
     assert told["points_tried"] == 20
