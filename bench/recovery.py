@@ -38,11 +38,13 @@ from runtime.blobs import digest
 from runtime.channel import RunOrder
 from runtime.cluster import RayEngine
 from runtime.codec import Json, canonical, parse
+from runtime.crew import connect
 from runtime.delivery import Delivery
 from runtime.engine import Performance
 from runtime.events import AgentName, AnyEvent, MessageSent, RunStarted, StepCompleted
 from runtime.journal_address import journal_address
 from runtime.ray_actors import SequencerActor
+from runtime.ray_local import ensure_ray, stop_ray
 from runtime.routing import AgentPolicy, Placement
 from runtime.service import SequencerService
 from runtime.sql_journal import SqliteJournal
@@ -236,8 +238,18 @@ async def kill_bare(bare: Any) -> float:
 
 
 async def measure(kills: int, events: int) -> None:
-    """Prints the table of the kills."""
-    ray.init(num_cpus=2, include_dashboard=False, namespace="repertory", log_to_driver=False)
+    """Prints the table of the kills, on a Ray that is started for it and may take its time on a busy machine."""
+    with tempfile.TemporaryDirectory() as home:
+        try:
+            connect(ensure_ray(Path(home)).address)
+            await kill_hosts(kills, events)
+            ray.shutdown()
+        finally:
+            stop_ray(Path(home))
+
+
+async def kill_hosts(kills: int, events: int) -> None:
+    """Performs the runs, one after the other, and kills their hosts."""
     bare = ray.remote(Bare).options(num_cpus=0, max_restarts=-1).remote()
     before = events // EVENTS_OF_A_DELIVERY
     pasts = (
@@ -256,7 +268,6 @@ async def measure(kills: int, events: int) -> None:
             f"{max(course.again):,} deliveries; bare actor {words(bares)}",
             flush=True,
         )
-    ray.shutdown()
 
 
 def words(seconds: Sequence[float]) -> str:
