@@ -91,7 +91,7 @@ async def perform(order: Order, settings: Settings) -> int:
         results.prepare(order.record.parent, "--record")
     choice = choose_model(loaded, settings)
     await learn_knowledge(loaded.scenario, settings)
-    performance = _performance(loaded, settings, choice, listed)
+    performance = performance_of(loaded, settings, choice, listed)
     stage = Stage(loaded.scenario, loaded.path.parent, order)
     async with opened(settings.journal) as journal:
         return await play(stage, performance, settings, journal)
@@ -198,7 +198,7 @@ async def _result(stage: Stage, performance: Performance, settings: Settings, jo
                     by=who(),
                     wall_s=limit_s,
                 )
-                return _named(_inner(await engine_of(stage.order, settings, journal).perform(watched)), run)
+                return named(inner(await engine_of(stage.order, settings, journal).perform(watched)), run)
     except RunError as error:
         await tell_end(stage.order, journal, run, error)
         raise
@@ -208,7 +208,7 @@ async def tell_end(order: Resumption, journal: Journal, run: str, error: RunErro
     """Shows how a run stands that came to no result; keeps it where a person or an undo is part of it."""
     events = await journal.events(run)
     asked, undone = asked_as_json(run, events), undo_report(events)
-    status = _STATUS.get(type(error), "failed")
+    status = STATUS.get(type(error), "failed")
     result = {"run": run, "status": status, "error": str(error), "asked": asked, "undone": undone}
     shown = {name: value for name, value in result.items() if value != []}
     if asked or undone:
@@ -228,7 +228,7 @@ async def tell_end(order: Resumption, journal: Journal, run: str, error: RunErro
         say(f"run {run} {status}; `repertory runs show {run[:8]}` tells how far it came")
 
 
-_STATUS: Mapping[type[RunError], str] = {
+STATUS: Mapping[type[RunError], str] = {
     WaitingForPerson: "waiting",
     BudgetExceeded: "interrupted",
     Unreachable: "interrupted",
@@ -237,19 +237,20 @@ _STATUS: Mapping[type[RunError], str] = {
 """What `result.json` says of runs that came to no result."""
 
 
-def _inner(answer: Json) -> Json:
+def inner(answer: Json) -> Json:
     """The result that the answer of a planner holds; another agent's answer is the result itself."""
     return answer["result"] if isinstance(answer, Mapping) and set(answer) == {"result"} else answer
 
 
-def _named(result: Json, run: str) -> Json:
+def named(result: Json, run: str) -> Json:
     """A result that names its run; agents do not know the run's id, so that their doings do not depend on it."""
     return {**result, "run": run} if isinstance(result, Mapping) and "run" in result else result
 
 
-def _performance(
+def performance_of(
     loaded: LoadedScenario, settings: Settings, choice: Choice, listed: dict[str, ListedTool]
 ) -> Performance:
+    """A new run of a scenario."""
     scenario = loaded.scenario
     config = TeamConfig(
         scenario=scenario,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from ray.exceptions import ActorUnavailableError, RayActorError, RayError, RayTaskError
@@ -18,6 +19,7 @@ from runtime.errors import ClusterLost, RepertoryError
 from runtime.events import AnyEvent, Digest, StepStarted
 from runtime.fleet import PULL_WAIT_S
 from runtime.parcels import Parcel
+from runtime.placement import HostInfo
 from runtime.recollection import Recalled
 
 RETURN_LIMIT_S = 90.0
@@ -29,7 +31,14 @@ RETRY_S = 0.05
 PULL_LIMIT_S = PULL_WAIT_S + 40.0
 """How long a pull may take; a sequencer that answers none for so long does not live, whatever Ray thinks."""
 
+FORGET_LIMIT_S = 5.0
+"""How long a driver that leaves a run waits for the sequencer to hear it."""
+
+NOBODY = HostInfo("")
+"""Who speaks where a driver does."""
+
 OnSilent = Callable[[], None]
+Hosts = Callable[[], list[HostInfo]]
 
 
 class ActorUnavailable(Exception):
@@ -39,18 +48,29 @@ class ActorUnavailable(Exception):
 class ActorChannel:
     """A channel to a `SequencerActor`; errors come back as what they were, without Ray's wrapping.
 
-    `host` and `life` say who speaks; a driver needs no life. `on_silent` is called when the actor does not answer.
+    `host` and `life` say who speaks; a driver needs neither, and says which `hosts` there are, for each process of the
+    sequencer begins without knowing any. `on_silent` is called when the actor does not answer.
     """
 
-    def __init__(self, actor: Any, host: str = "", life: int = 0, on_silent: OnSilent | None = None) -> None:
+    def __init__(
+        self,
+        actor: Any,
+        host: HostInfo = NOBODY,
+        life: int = 0,
+        *,
+        hosts: Hosts = list[HostInfo],
+        on_silent: OnSilent | None = None,
+    ) -> None:
         self._actor = actor
-        self._host = host
+        self._info = host
+        self._host = host.name
         self._life = life
+        self._hosts = hosts
         self._on_silent = on_silent
 
     async def open(self, order: RunOrder) -> None:
         """See `Channel.open`."""
-        await self._persistently(lambda: self._actor.open.remote(order))
+        await self._persistently(lambda: self._actor.open.remote(order, self._hosts()))
 
     async def submit(self, run: str, events: list[AnyEvent], blobs: dict[Digest, bytes]) -> None:
         """See `Channel.submit`; it waits until the run is known again."""
@@ -68,13 +88,21 @@ class ActorChannel:
 
     async def resume(self, run: str, driver: str) -> Past:
         """See `Channel.resume`."""
-        past: Past = await self._persistently(lambda: self._actor.resume.remote(run, driver))
+        past: Past = await self._persistently(lambda: self._actor.resume.remote(run, driver, self._hosts()))
         return past
 
     async def rejoin(self, run: str, driver: str, held: Held, seen: int) -> AnyEvent | None:
         """See `Channel.rejoin`."""
-        end: AnyEvent | None = await self._persistently(lambda: self._actor.rejoin.remote(run, driver, held, seen))
+        end: AnyEvent | None = await self._persistently(
+            lambda: self._actor.rejoin.remote(run, driver, held, seen, self._hosts())
+        )
         return end
+
+    async def forget(self, run: str, driver: str) -> None:
+        """See `Channel.forget`. Called once: a sequencer that starts afresh knows nothing of the run anyway."""
+        with suppress(ActorUnavailable, ClusterLost, TimeoutError):
+            async with asyncio.timeout(FORGET_LIMIT_S):
+                await answer(lambda: self._actor.forget.remote(run, driver))
 
     async def describe(self, run: str) -> Past:
         """See `Channel.describe`."""
@@ -88,13 +116,17 @@ class ActorChannel:
         )
         return recalled
 
+    async def room(self, run: str, step: str) -> bool:
+        """See `Channel.room`; it waits until the run is known again."""
+        return bool(await self._persistently(lambda: self._actor.room.remote(run, step), True))
+
     async def trouble(self, known: str) -> str:
         """See `Channel.trouble`."""
         return str(await self._persistently(lambda: self._actor.trouble.remote(known)))
 
     async def join(self, held: Held) -> None:
         """See `SequencerService.join`."""
-        await self._persistently(lambda: self._actor.join.remote(self._host, self._life, held))
+        await self._persistently(lambda: self._actor.join.remote(self._info, self._life, held))
 
     async def leave(self, host: str, life: int) -> Loss:
         """See `SequencerService.leave`."""

@@ -192,6 +192,7 @@ class DeliveryRuntime(AgentRuntime):
             Exception: what the recipient raised, with its type.
         """
         delivery = _current()
+        await delivery.room()
         sent, response = delivery.send(AgentName(recipient.type, recipient.key), self._letters.encode(message), {})
         if cancellation_token is not None:
             cancellation_token.link_future(response)
@@ -212,7 +213,9 @@ class DeliveryRuntime(AgentRuntime):
         message_id: str | None = None,
     ) -> None:
         """Publishes; returns when it is on its way, which is before anyone has handled it."""
-        _current().publish(Topic(topic_id.type, topic_id.source), self._letters.encode(message), {})
+        delivery = _current()
+        await delivery.room()
+        delivery.publish(Topic(topic_id.type, topic_id.source), self._letters.encode(message), {})
 
     async def get(
         self, id_or_type: AgentId | AgentType | str, /, key: str = "default", *, lazy: bool = True

@@ -17,6 +17,7 @@ class MailQueue:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = asyncio.Lock()
         self._moved = asyncio.Event()
+        self._waiting = 0
 
     def __len__(self) -> int:
         """How much waits that counts as messages."""
@@ -34,13 +35,18 @@ class MailQueue:
 
     def signal(self) -> None:
         """Wakes all who wait for something to move."""
-        moved, self._moved = self._moved, asyncio.Event()
-        moved.set()
+        if self._waiting:
+            moved, self._moved = self._moved, asyncio.Event()
+            moved.set()
 
     async def wait_for(self, condition: Callable[[], bool]) -> None:
         """Waits until the condition holds; it is looked at each time that something has moved."""
-        while not condition():
-            await self._moved.wait()
+        self._waiting += 1
+        try:
+            while not condition():
+                await self._moved.wait()
+        finally:
+            self._waiting -= 1
 
     def lock(self) -> asyncio.Lock:
         """Held by who takes mail, so that it goes on in its order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from autogen_core import Agent, AgentId, TopicId
@@ -17,9 +17,21 @@ from autogen_core.logging import (
     MessageHandlerExceptionEvent,
     MessageKind,
 )
-from opentelemetry.trace import Span, TracerProvider
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    NoOpTracer,
+    ProxyTracer,
+    ProxyTracerProvider,
+    Span,
+    TracerProvider,
+    get_tracer_provider,
+)
 
 events = logging.getLogger("autogen_core.events")
+
+
+_UNSEEN = nullcontext(INVALID_SPAN)
+"""Stands for a span that nobody would see: making one takes longer than handing a message over."""
 
 
 class Observers:
@@ -38,14 +50,24 @@ class Observers:
         is_ended_on_exit: bool = True,
     ) -> AbstractContextManager[Span]:
         """A span around something that the runtime does with a message."""
+        if not self._is_traced():
+            return _UNSEEN
         return self._helper.trace_block(operation, where, parent=parent, end_on_exit=is_ended_on_exit)
 
     def processing(self, agent: Agent, sender: AgentId | None, parent: EnvelopeMetadata | None) -> Any:
         """The span around a handler."""
+        if not self._is_traced():
+            return _UNSEEN
         attributes = {"recipient_agent_type": agent.id.type, "recipient_agent_class": type(agent).__name__}
         if sender is not None:
             attributes["sender_agent_type"] = sender.type
         return self._helper.trace_block("process", agent.id, parent=parent, attributes=attributes)
+
+    def _is_traced(self) -> bool:
+        """Whether spans go anywhere; a provider may be set at any time."""
+        tracer = self._helper.tracer
+        is_waiting = isinstance(tracer, ProxyTracer) and isinstance(get_tracer_provider(), ProxyTracerProvider)
+        return not is_waiting and not isinstance(tracer, NoOpTracer)
 
     def moved(
         self,

@@ -65,6 +65,10 @@ class HostRun(Protocol):
         """Performs a step outside of the agent's loop and proposes its completion, unless it is recorded."""
         ...
 
+    async def room(self, step: str) -> None:
+        """Returns when there is room where the delivery of this step sends to."""
+        ...
+
     def drop(self, step: str) -> None:
         """Stops performing a step whose result nobody waits for any more."""
         ...
@@ -290,6 +294,11 @@ class Cell:
         else:
             self._host.perform(started, call)
         return future
+
+    async def room(self, step: str) -> StepResult:
+        """Performs the step that waits for room in the mailboxes of others."""
+        await self._host.room(step)
+        return StepResult(None)
 
     # Timers
 

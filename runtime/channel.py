@@ -6,6 +6,7 @@ for an answer may lose it: every call may be made again, and changes nothing the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,11 +26,7 @@ class NotKnownHere(RepertoryError):
 
 
 class RunOver(RepertoryError):
-    """The run has ended: what a host has not done of it is not to be done any more."""
-
-
-class HostReplaced(RepertoryError):
-    """The process was given up and its agents live elsewhere; it must end, and nothing that it says is taken."""
+    """The run has ended, or its driver has left it; what is still under way of it concerns nobody."""
 
 
 class RunOrder(msgspec.Struct, frozen=True):
@@ -54,12 +51,12 @@ class Past(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What the loss of a host means."""
+    """What the loss of a host means for the runs that had agents there."""
 
-    progress: int
-    """How many events the runs had: equal for two losses when nothing has happened between them."""
-    is_stranded: bool
-    """Whether agents lived there that no other host can take."""
+    progress: Mapping[str, int]
+    """How many events each of them has: the same for two losses when nothing of it has happened between them."""
+    stranded: tuple[str, ...] = ()
+    """Those with agents that no other host can take."""
 
 
 class Channel(Protocol):
@@ -121,17 +118,29 @@ class Channel(Protocol):
         """
         ...
 
+    async def forget(self, run: str, driver: str) -> None:
+        """The driver is done with a run, whether it has ended or is left: nothing is kept for it any more."""
+        ...
+
     async def describe(self, run: str) -> Past:
         """What a host must know of a run before it takes its first parcel.
 
         Raises:
             NotKnownHere: when the sequencer has started afresh; join again, and begin the run when it comes again.
-            RunOver: when the run has ended.
+            RunOver: when it is over meanwhile; its parcels are to be dropped.
         """
         ...
 
     async def recall(self, run: str, started: StepStarted, request: bytes) -> Recalled | None:
         """How a step of a fork ends by what its parent knows; None when it must be performed.
+
+        Raises:
+            NotKnownHere: when the run is not known yet; ask again a bit later.
+        """
+        ...
+
+    async def room(self, run: str, step: str) -> bool:
+        """Whether there is room where the delivery of this step has sent its last message; waits a while for some.
 
         Raises:
             NotKnownHere: when the run is not known yet; ask again a bit later.

@@ -16,7 +16,7 @@ from contextlib import suppress
 import msgspec
 
 from runtime.codec import canonical, parse
-from runtime.engine import Performance, build
+from runtime.engine import Performance
 from runtime.events import AgentName, AnyEvent
 from runtime.journal_address import JournalAddress, journal_address
 from runtime.team import TeamSpec
@@ -100,7 +100,7 @@ class MortalDriver:
 async def perform(order: DriverOrder) -> None:
     """Performs the run when it is told to, until the event is seen; its process then ends without a word."""
     from runtime.chaos_local import consent
-    from runtime.crew import connect, crew_for
+    from runtime.cluster import RayStage
 
     def on_event(event: AnyEvent) -> None:
         if event.seq >= order.dies_after:
@@ -120,13 +120,14 @@ async def perform(order: DriverOrder) -> None:
         on_event=on_event,
         by="chaos",
     )
-    team = build(performance, "ray")
-    connect(order.address)
-    async with crew_for(team.routes(), journal_address(order.journal), order.hosts, performance) as crew:
-        await crew.assembled()
+    journal = journal_address(order.journal)
+    async with RayStage(
+        order.address, journal, hosts=order.hosts, secrets=order.secrets, addresses=order.addresses
+    ) as stage:
+        await stage.assembled()
         os.write(sys.stdout.fileno(), READY)
         if await asyncio.to_thread(sys.stdin.buffer.readline) == GO:
-            await crew.perform(performance, team)
+            await stage.perform(performance)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ from runtime.chaos import Account, Crash, Point, Trial, Verdict, compare
 from runtime.chaos_driver import MortalDriver, driver_order
 from runtime.chaos_local import Books
 from runtime.chaos_scene import RayScene
-from runtime.crew import Crew, connect, crew_for
-from runtime.engine import Performance, build
+from runtime.cluster import RayStage
+from runtime.engine import Performance
 from runtime.errors import WaitingForPerson
 from runtime.events import AnyEvent
 from runtime.journal_address import JournalAddress
@@ -52,15 +52,15 @@ class RayChaos:
     clean: Callable[[str], Awaitable[None]] | None = None
     """Removes what a run, named by its id, leaves behind in the cluster."""
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
-    _crew: Crew | None = None
+    _stage: RayStage | None = None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Who has it uses the crew: a run that is resumed must not be disturbed a second time."""
 
     async def undisturbed(self) -> tuple[Account, list[Point]]:
         """Performs the run to its end; returns what it leaves behind, and all points at which it may be killed."""
-        crew, scene = await self._standing(), self._scene()
+        stage, scene = await self._standing(), self._scene()
         try:
-            account = await scene.perform(crew, scene.order, lambda _: None)
+            account = await scene.perform(stage, scene.order, lambda _: None)
         finally:
             await scene.close()
         victims = (*(f"host-{n}" for n in range(1, self.hosts + 1)), "sequencer", DRIVER)
@@ -104,9 +104,9 @@ class RayChaos:
             scene = self._scene()
             try:
                 async with self._turn:
-                    crew = await self._standing()
-                    killing = _Killing(scene, point, await crew.assembled())
-                    account = await scene.perform(crew, scene.order, killing.on_event)
+                    stage = await self._standing()
+                    killing = _Killing(scene, point, await stage.assembled())
+                    account = await scene.perform(stage, scene.order, killing.on_event)
                 told(await _judged(scene, undisturbed, account, killing))
             finally:
                 await scene.close()
@@ -139,10 +139,10 @@ class RayChaos:
         if complaint:
             return await _judged(scene, undisturbed, await scene.account(None, complaint), killing)
         async with self._turn:
-            crew = await self._standing()
-            await crew.assembled()
+            stage = await self._standing()
+            await stage.assembled()
             await killing.happened()
-            account = await scene.perform(crew, replace(scene.order, is_resumed=True), killing.on_event)
+            account = await scene.perform(stage, replace(scene.order, is_resumed=True), killing.on_event)
         return await _judged(scene, undisturbed, account, killing)
 
     # What they share
@@ -150,14 +150,20 @@ class RayChaos:
     def _scene(self) -> RayScene:
         return RayScene(self.performance, self.folder, self.journal, self.books, self.clean)
 
-    async def _standing(self) -> Crew:
+    async def _standing(self) -> RayStage:
         """The crew for all points; made when it is first asked for."""
-        if self._crew is None:
-            connect(self.address)
+        if self._stage is None:
             order = self.performance(self.folder)
-            made = crew_for(build(order, "ray").routes(), self.journal, self.hosts, order, ANY_LOSSES)
-            self._crew = await self._stack.enter_async_context(made)
-        return self._crew
+            made = RayStage(
+                self.address,
+                self.journal,
+                hosts=self.hosts,
+                losses=ANY_LOSSES,
+                secrets=order.secrets,
+                addresses=order.addresses,
+            )
+            self._stage = await self._stack.enter_async_context(made)
+        return self._stage
 
 
 class _Killing:

@@ -10,10 +10,10 @@ from pathlib import Path
 from runtime import clock
 from runtime.chaos import Account
 from runtime.chaos_local import Books, consent
+from runtime.cluster import RayStage
 from runtime.codec import Json
-from runtime.crew import Crew
 from runtime.effects import EffectLedger, watched
-from runtime.engine import OnEvent, Performance, build
+from runtime.engine import OnEvent, Performance
 from runtime.errors import DivergenceError, RepertoryError
 from runtime.events import AnyEvent
 from runtime.journal_address import JournalAddress, open_journal
@@ -43,12 +43,12 @@ class RayScene:
         spec = watched(plain.spec, self.ledger.path)
         self.order = replace(plain, run=f"{plain.run}-{number}", spec=spec, ask=consent, by="chaos")
 
-    async def perform(self, crew: Crew, order: Performance, on_event: OnEvent) -> Account:
+    async def perform(self, stage: RayStage, order: Performance, on_event: OnEvent) -> Account:
         """Performs or resumes; what comes of it is told, not raised."""
         result: Json = None
         failure = ""
         try:
-            result = await crew.perform(replace(order, on_event=on_event), build(order, "ray"))
+            result = await stage.perform(replace(order, on_event=on_event))
         except RepertoryError as error:
             failure = f"{type(error).__name__}: {error}"
         return await self.account(result, failure)

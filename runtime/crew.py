@@ -1,17 +1,18 @@
-"""The actors of a run, or of several one after the other: made, minded, and ended with their driver.
+"""The actors that perform many runs on a Ray cluster: sequencers, and hosts on every node. It outlives the runs.
 
-Ray restarts those whose process dies; the driver attends the hosts and gives each process that comes up a life of its
-own (`runtime/fleet.py`). `runtime/cluster.py` has a crew for each run; chaos runs keep one for all of theirs.
+A plain host belongs to a node: it is made there, restarted there, and given up with the node; a node that joins gets
+one. A host with resources, such as a GPU, is wherever Ray finds these. The driver attends each host and gives each
+process that comes up there a life of its own (`runtime/fleet.py`); all actors end with the driver.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import itertools
-import logging
-import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -22,99 +23,115 @@ import structlog
 from runtime import clock
 from runtime.actor_channel import RETRY_S, RETURN_LIMIT_S, ActorChannel, ActorUnavailable, answer
 from runtime.channel import Loss
-from runtime.codec import Json
-from runtime.engine import Performance, drive
 from runtime.errors import ClusterLost
 from runtime.journal_address import JournalAddress
 from runtime.placement import HostInfo
 from runtime.ray_actors import AgentHost, SequencerActor
 from runtime.ray_head import HeadLost, watch_head
-from runtime.ray_place import sequencer_options
+from runtime.ray_place import host_options, nodes_for_hosts, sequencer_options
 from runtime.routing import Routes
-from runtime.team import Team
+from runtime.suspicion import Suspicion
 
-LOSSES = 5
-"""How many processes of hosts may die one after another without any event between before the run is given up."""
+LOOK_EVERY_S = 1.0
+"""How often the crew looks for nodes that have joined."""
+
+CALLS = 100_000
+"""How many calls an actor may have under way; most of them wait. Ray's own limit is 1,000."""
+
+OPTIONS: dict[str, Any] = {"num_cpus": 0, "max_restarts": -1, "max_concurrency": CALLS}
 
 log = structlog.get_logger(__name__)
 
 ray: Any = untyped_ray
-"""Ray's signatures are partly untyped; here is the one place that knows it."""
+"""Ray's signatures are partly untyped."""
 
 
-def connect(address: str) -> None:
-    """Connects this process to a Ray cluster, quietly; nothing when it is connected already."""
-    if not ray.is_initialized():
-        ray.init(address=address, namespace="repertory", log_to_driver=False, logging_level=logging.ERROR)
-        # Ray prints on stdout that a worker has died, which is for the program that reads it; the log says it too.
-        ray._private.ray_logging.stdout_deduplicator.skip_re = re.compile("")
+@dataclass(frozen=True, slots=True)
+class CrewOrder:
+    """What a crew is made of."""
+
+    journal: JournalAddress
+    hosts: int
+    """How many plain hosts there are at least; there is one on every node in any case."""
+    sequencers: int
+    losses: int
+    """How many hosts a run may lose one after another, without any event between, before it is given up."""
+    secrets: Mapping[str, str] = field(repr=False)
+    addresses: Mapping[str, str]
+    """Where the models and tools of the runs are; see `runtime.engine.Performance`."""
 
 
-@asynccontextmanager
-async def crew_for(
-    routes: Routes, journal: JournalAddress, hosts: int, performance: Performance, losses: int = LOSSES
-) -> AsyncGenerator[Crew]:
-    """A crew that is minded as long as the block runs, and ends with it; the process must be connected.
+@dataclass(frozen=True, slots=True)
+class _Post:
+    """A host with its actor; `node` is the one that it belongs to, empty where it goes by its resources."""
 
-    It serves this performance and others with the same secrets and addresses.
-    """
-    crew = Crew(routes, journal, hosts, performance)
-    crew.mind(losses)
-    try:
-        yield crew
-    finally:
-        await crew.end()
+    info: HostInfo
+    actor: Any
+    node: str
 
 
 class Crew:
-    """A sequencer, plain hosts, and a host for each set of resources that is asked for."""
+    """See the module. Made and stopped by a `RayStage`."""
 
-    def __init__(self, routes: Routes, journal: JournalAddress, hosts: int, performance: Performance) -> None:
-        demands = {msgspec.json.encode(p.placement.resources, order="sorted") for p in routes.types.values()}
-        asked: list[dict[str, float]] = [msgspec.json.decode(demand) for demand in sorted(demands - {b"{}"})]
-        plain: list[dict[str, float]] = [{} for _ in range(hosts)]
-        infos = [HostInfo(f"host-{n}", demand) for n, demand in enumerate(plain + asked, start=1)]
-        options: dict[str, Any] = {"num_cpus": 0, "max_restarts": -1}
-        self._sequencer = (
-            ray.remote(SequencerActor).options(**options, **sequencer_options(journal)).remote(journal, infos)
-        )
-        self._hosts = {
-            info.name: ray.remote(AgentHost).options(**options, **_demand(info.resources)).remote(info.name)
-            for info in infos
-        }
-        self._equipment = performance.secrets, performance.addresses
-        self._channel = ActorChannel(self._sequencer, on_silent=self._revive)
+    def __init__(self, order: CrewOrder) -> None:
+        self._order = order
+        options = {**OPTIONS, **sequencer_options(order.journal)}
+        count = order.sequencers
+        names = ["sequencer"] if count == 1 else [f"sequencer-{n}" for n in range(1, count + 1)]
+        self._sequencers = {name: ray.remote(SequencerActor).options(**options).remote(order.journal) for name in names}
+        self._channels = [
+            ActorChannel(actor, hosts=self.hosts, on_silent=partial(ray.kill, actor, no_restart=False))
+            for actor in self._sequencers.values()
+        ]
+        self._posts: dict[str, _Post] = {}
+        self._numbers = itertools.count(1)
         self._lives = itertools.count(1)
-        self._last: Loss | None = None
-        self._in_a_row = 0
-        self._minding: Sequence[asyncio.Future[Any]] = ()
-        self._is_lost = False
-        """Whether they are gone with the head; Ray would wait for it to be told so."""
+        self._suspicion = Suspicion(order.losses)
+        self._fates: dict[str, asyncio.Future[None]] = {}
+        self._fault: Exception | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def perform(self, performance: Performance, team: Team) -> Json:
-        """Performs a run; see `Engine.perform`.
+    async def begin(self) -> None:
+        """Makes the hosts, and minds them, the nodes and the head from now on."""
+        nodes = await nodes_for_hosts()
+        for n in range(max(self._order.hosts, len(nodes))):
+            self._hire({}, nodes[n % len(nodes)])
+        self._mind(self._staff_new_nodes())
+        self._mind(watch_head(ray.get_runtime_context().gcs_address))
 
-        Raises:
-            ClusterLost: also when actors are gone and do not come back; the run can be resumed.
-        """
-        driving = asyncio.ensure_future(drive(performance, self._channel, team))
-        try:
-            await asyncio.wait([driving, *self._minding], return_when=asyncio.FIRST_COMPLETED)
-            for guard in self._minding:
-                if guard.done() and not driving.done():
-                    await guard
-            return await driving
-        except HeadLost:
-            self._is_lost = True
-            raise
-        finally:
-            driving.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await driving
+    def channel(self, run: str) -> ActorChannel:
+        """The driver's channel to the sequencer of a run: the same for the same id and number of sequencers."""
+        place = int.from_bytes(hashlib.blake2b(run.encode(), digest_size=8).digest())
+        return self._channels[place % len(self._channels)]
+
+    def hosts(self) -> list[HostInfo]:
+        """All hosts that there are."""
+        return [post.info for post in self._posts.values()]
+
+    def equip(self, routes: Routes) -> None:
+        """Makes a host for each set of resources that a run's agents ask for, where there is none yet."""
+        demands = {msgspec.json.encode(p.placement.resources, order="sorted") for p in routes.types.values()}
+        there = {msgspec.json.encode(dict(info.resources), order="sorted") for info in self.hosts()}
+        for demand in sorted(demands - there - {b"{}"}):
+            self._hire(msgspec.json.decode(demand), node="")
+
+    def fate(self, run: str) -> asyncio.Future[None]:
+        """A future that raises `ClusterLost` when a run cannot go on here; it has no other outcome."""
+        fate = self._fates[run] = asyncio.get_running_loop().create_future()
+        fate.add_done_callback(lambda done: done.cancelled() or done.exception())
+        if self._fault is not None:
+            fate.set_exception(self._fault)
+        return fate
+
+    def release(self, run: str) -> None:
+        """A run is performed no more."""
+        if (fate := self._fates.pop(run, None)) is not None:
+            fate.cancel()
+        self._suspicion.acquit(run)
 
     async def processes(self) -> dict[str, int]:
-        """The ids of their processes: of the sequencer, and of each host by its name."""
-        found = {"sequencer": self._sequencer, **self._hosts}
+        """The ids of the processes: of the sequencers and the hosts by their names."""
+        found = {**self._sequencers, **{name: post.actor for name, post in self._posts.items()}}
         ids = await asyncio.gather(*(actor.process_id.remote() for actor in found.values()))
         return dict(zip(found, ids, strict=True))
 
@@ -133,74 +150,105 @@ class Crew:
                     raise ClusterLost(f"not all actors are up after {RETURN_LIMIT_S:g} s: {error}") from None
             await asyncio.sleep(RETRY_S)
 
-    # Minding
-
-    def mind(self, losses: int) -> None:
-        """Begins to attend the hosts and to look after the head; a run fails when one of that fails."""
-        minding = [asyncio.ensure_future(self._guard(name, losses)) for name in self._hosts]
-        minding.append(asyncio.ensure_future(watch_head(ray.get_runtime_context().gcs_address)))
-        self._minding = minding
-
-    async def end(self) -> None:
+    async def stop(self) -> None:
         """Ends all actors."""
-        for task in self._minding:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._minding, return_exceptions=True)
-        for actor in () if self._is_lost else (self._sequencer, *self._hosts.values()):
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if isinstance(self._fault, HeadLost):
+            return  # they are gone with it; Ray would wait for it to be told so
+        for actor in (*self._sequencers.values(), *(post.actor for post in self._posts.values())):
             with suppress(Exception):  # where Ray is gone, so are they
                 ray.kill(actor)
 
-    def _revive(self) -> None:
-        """Ends a sequencer that does not answer; Ray restarts it."""
-        ray.kill(self._sequencer, no_restart=False)
+    # Hosts and nodes
 
-    async def _guard(self, name: str, losses: int) -> None:
-        """Has a host attended, by one process of it after another.
+    def _hire(self, resources: dict[str, float], node: str) -> None:
+        info = HostInfo(f"host-{next(self._numbers)}", resources)
+        options = {**OPTIONS, **host_options(node, resources)}
+        post = self._posts[info.name] = _Post(info, ray.remote(AgentHost).options(**options).remote(info), node)
+        self._mind(self._guard(post))
+
+    async def _staff_new_nodes(self) -> None:
+        while True:
+            staffed = {post.node for post in self._posts.values()}
+            for node in await nodes_for_hosts():
+                if node not in staffed:
+                    self._hire({}, node)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _mind(self, work: Coroutine[Any, Any, None]) -> None:
+        """Does something for as long as the crew is there; when it fails, no run can go on."""
+
+        def on_done(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            error = None if task.cancelled() else task.exception()
+            if isinstance(error, Exception):
+                self._fault = self._fault or error
+                self._give_up(error, *self._fates)
+
+        self._tasks.add(task := asyncio.get_running_loop().create_task(work))
+        task.add_done_callback(on_done)
+
+    def _give_up(self, error: Exception, *runs: str) -> None:
+        for run in runs:
+            if (fate := self._fates.get(run)) is not None and not fate.done():
+                fate.set_exception(error)
+
+    async def _guard(self, post: _Post) -> None:
+        """Has a host attended, by one process of it after another, until its node is gone.
 
         Raises:
-            ClusterLost: no process of it comes up, and agents live there that no other host can take; or processes
-                die again and again at the same point of the run.
+            ClusterLost: Ray does not restart it.
         """
-        actor = self._hosts[name]
+        name, order, sequencers = post.info.name, self._order, list(self._sequencers.values())
         while True:
             life = next(self._lives)
             try:
-                await answer(partial(actor.attend.remote, life, self._sequencer, *self._equipment))
+                await answer(partial(post.actor.attend.remote, life, sequencers, order.secrets, order.addresses))
             except ActorUnavailable as error:
                 log.warning("host.lost", host=name, life=life, error=str(error))
-            loss = await self._channel.leave(name, life)
-            self._count(loss, losses)
-            await _return_of(actor, name, loss)
+            except ClusterLost:
+                if not await self._is_without_node(post):
+                    raise
+            losses = await asyncio.gather(*(channel.leave(name, life) for channel in self._channels))
+            self._suspect(losses)
+            if not await self._returned(post, [run for loss in losses for run in loss.stranded]):
+                log.warning("host.gone_with_node", host=name, node=post.node)
+                del self._posts[name]
+                return
 
-    def _count(self, loss: Loss, losses: int) -> None:
-        is_same = self._last is not None and loss.progress == self._last.progress
-        self._in_a_row = self._in_a_row + 1 if is_same else 1
-        self._last = loss
-        if self._in_a_row >= losses:
-            raise ClusterLost(
-                f"processes of hosts have died {self._in_a_row} times at the same point of the run (event "
-                f"{loss.progress}); an agent or a tool seems to end its process: look at the last steps of the run "
-                "and into Ray's logs, then resume it"
-            )
+    def _suspect(self, losses: list[Loss]) -> None:
+        for loss in losses:
+            for run, progress in self._suspicion.count(loss).items():
+                error = ClusterLost(
+                    f"processes of hosts have died {self._order.losses} times at the same point of the run (event "
+                    f"{progress}); an agent or a tool seems to end its process: look at the last steps of the run "
+                    "and into Ray's logs, then resume it"
+                )
+                self._give_up(error, run)
 
-
-async def _return_of(actor: Any, name: str, loss: Loss) -> None:
-    """Waits for the next process of a host; without an end only where nothing waits for it."""
-    deadline = clock.monotonic() + RETURN_LIMIT_S
-    while True:
-        try:
-            await answer(actor.process_id.remote)
-            return
-        except ActorUnavailable as error:
-            if loss.is_stranded and clock.monotonic() > deadline:
-                raise ClusterLost(
-                    f"{name} has not come back within {RETURN_LIMIT_S:g} s ({error}), and no other host has what its "
-                    "agents ask for; add a node with these resources, then resume the run"
-                ) from None
+    async def _returned(self, post: _Post, stranded: list[str]) -> bool:
+        """Waits for the next process of a host; False when its node is gone. Runs that need it do not wait for ever."""
+        deadline, reason = clock.monotonic() + RETURN_LIMIT_S, ""
+        while True:
+            try:
+                await answer(post.actor.process_id.remote)
+                return True
+            except ActorUnavailable as error:
+                reason = str(error)
+            except ClusterLost:
+                if not await self._is_without_node(post):
+                    raise
+            if await self._is_without_node(post):
+                return False
+            if clock.monotonic() > deadline:
+                lost = ClusterLost(
+                    f"{post.info.name} has not come back within {RETURN_LIMIT_S:g} s ({reason}), and no other host has "
+                    "what its agents ask for; add a node with these resources, then resume the run"
+                )
+                self._give_up(lost, *stranded)
             await asyncio.sleep(RETRY_S)
 
-
-def _demand(resources: Mapping[str, float]) -> dict[str, Any]:
-    """Resources as Ray's actor options name them."""
-    others = {name: amount for name, amount in resources.items() if name != "GPU"}
-    return {"num_gpus": resources.get("GPU", 0.0), "resources": others}
+    async def _is_without_node(self, post: _Post) -> bool:
+        return bool(post.node) and post.node not in await nodes_for_hosts()

@@ -15,6 +15,7 @@ from typing import Protocol
 from runtime import clock, ids, steps
 from runtime.blobs import digest
 from runtime.clock import derived_id
+from runtime.codec import canonical
 from runtime.events import (
     AgentName,
     AnyEvent,
@@ -27,7 +28,8 @@ from runtime.events import (
     Topic,
 )
 from runtime.link_book import LinkBook
-from runtime.steps import Recorded, StepCall
+from runtime.sequencer import ROOM
+from runtime.steps import Recorded, StepCall, StepResult
 from runtime.team import CancelSignal
 
 
@@ -51,6 +53,10 @@ class Outbox(Protocol):
         """The step itself, or the recorded one that stands for it."""
         ...
 
+    async def room(self, step: str) -> StepResult:
+        """Performs the step that waits for room in the mailboxes of others."""
+        ...
+
     def expect_response(self, message: str) -> asyncio.Future[bytes]:
         """A future of the agent's loop for the response to a message."""
         ...
@@ -58,6 +64,10 @@ class Outbox(Protocol):
     def expect_step(self, started: StepStarted, call: StepCall) -> asyncio.Future[Recorded]:
         """A future of the agent's loop for a step's result, which the host performs or finds."""
         ...
+
+
+WINDOW = 256
+"""After how many messages a handler waits until those to whom it sends have room for more."""
 
 
 @dataclass(slots=True)
@@ -70,6 +80,9 @@ class Delivery:
     time_of_release: Callable[[], float]
     cancelled: CancelSignal = field(default_factory=CancelSignal)
     _messages: int = 0
+    _let_go: int = 0
+    """How many messages there were when it last had waited for room."""
+    _room: asyncio.Future[Recorded] | None = None
     _ids: int = 0
     _occurrences: dict[tuple[str, Digest], int] = field(default_factory=dict[tuple[str, Digest], int])
 
@@ -122,6 +135,20 @@ class Delivery:
             asked = StepAsked(step=started.step, delivery=self.id, why="approval", question=call.approval)
             self.outbox.propose(asked, {})
         return started
+
+    async def room(self) -> None:
+        """Waits, every `WINDOW` messages, until those to whom the last one goes have room for more.
+
+        The wait is a step like any other, so what the agent sees afterwards comes in the order of the record.
+        """
+        while self._messages - self._let_go >= WINDOW:
+            if self._room is None:
+                call = StepCall("timer", ROOM, canonical({"after": self._messages}), self.outbox.room)
+                self._room = self.outbox.expect_step(self.start_step(call), call)
+            room = self._room
+            await asyncio.shield(room)  # others wait for it too
+            if self._room is room:
+                self._room, self._let_go = None, self._messages
 
     def send(self, recipient: AgentName, payload: bytes, headers: dict[str, str]) -> tuple[str, asyncio.Future[bytes]]:
         """Sends a message; returns its id and a future for the response's payload."""

@@ -151,6 +151,10 @@ class _WatchedOutbox:
         """See `Outbox.standing_step`."""
         return self.inner.standing_step(now)
 
+    async def room(self, step: str) -> StepResult:
+        """See `Outbox.room`."""
+        return await self.inner.room(step)
+
     def expect_response(self, message: str) -> asyncio.Future[bytes]:
         """See `Outbox.expect_response`."""
         return self.inner.expect_response(message)

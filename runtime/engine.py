@@ -208,7 +208,7 @@ class _Stage:
         self._performance = performance
         self._channel = channel
         self._part = part
-        self._host = Host(driver, channel.submit, self._own_part)
+        self._host = Host(driver, channel.submit, self._own_part, channel.room)
         self._host.keep_out(performance.secrets)
         self._host.on_broken(self._on_broken)
         self._answers: dict[str, asyncio.Future[Answer]] = {}
@@ -248,6 +248,7 @@ class _Stage:
             await asyncio.gather(*tasks, return_exceptions=True)
             self._fail(RunError(f"run {self._performance.run} was left; it can be taken up again"))
             await self._host.close()
+            await self._channel.forget(self._performance.run, self._host.name)
 
     async def led_by(self, converse: Converse) -> bytes:
         """The result of what the driver does in its run, for as long as that goes on.

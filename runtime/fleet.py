@@ -7,14 +7,16 @@ starts them. Only the newest life is listened to. Called by `runtime/service.py`
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 
 from runtime import clock
 from runtime.bell import Bell
 from runtime.channel import Held, HostReplaced, NotKnownHere
-from runtime.events import AgentName
+from runtime.events import AgentName, Digest
 from runtime.parcels import Parcel
 from runtime.placement import HostInfo
 
@@ -25,12 +27,25 @@ SILENCE_S = 90.0
 """After how long without a pull a host counts as lost, though nobody has seen it die."""
 
 
+WINDOW = 128
+"""How many parcels a pull takes at most; with them the host says what it has taken before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A parcel that lies ready; the bytes of its payload and of its agent's state are read when it is pulled."""
+
+    parcel: Parcel
+    payload: Digest | None = None
+    state: Digest | None = None
+
+
 @dataclass(slots=True)
 class _Stream:
     """What a host has to be told; `base` parcels were told and forgotten."""
 
     base: int = 0
-    parcels: list[Parcel] = field(default_factory=list[Parcel])
+    parcels: deque[Due] = field(default_factory=deque[Due])
     arrived: Bell = field(default_factory=Bell)
     fault: Exception | None = None
 
@@ -50,11 +65,27 @@ class Fleet:
     """All hosts, those of drivers included; see the module."""
 
     def __init__(self, hosts: Sequence[HostInfo]) -> None:
-        self._places = {info.name: _Place(info) for info in hosts}
-        self._streams = {info.name: _Stream() for info in hosts}
-        self._assembled = asyncio.Event()
+        self._places: dict[str, _Place] = {}
+        self._streams: dict[str, _Stream] = {}
+        self._joined = asyncio.Event()
+        self.enlist(hosts)
 
     # Who is there
+
+    def enlist(self, hosts: Iterable[HostInfo]) -> None:
+        """Says which hosts there are, though no process may live there yet; all others are forgotten."""
+        infos = {info.name: info for info in hosts}
+        for name in self._places.keys() - infos.keys():
+            del self._places[name]
+            self._streams.pop(name).arrived.ring()
+        for info in infos.values():
+            self._add(info)
+
+    def _add(self, info: HostInfo) -> _Place:
+        place = self._places.setdefault(info.name, _Place(info))
+        place.info = info
+        self._streams.setdefault(info.name, _Stream())
+        return place
 
     def candidates(self) -> list[HostInfo]:
         """The hosts that can take agents now, or will when their first process is up."""
@@ -64,13 +95,13 @@ class Fleet:
         """All hosts, those included whose process is gone and will be replaced."""
         return [place.info for place in self._places.values()]
 
-    def join(self, host: str, life: int, held: Held) -> bool:
-        """A process says that it lives at the host now; whether another one had lived there before.
+    def join(self, info: HostInfo, life: int, held: Held) -> bool:
+        """A process says that it lives at the host now, which may be a new one; whether another had lived there before.
 
         Raises:
             HostReplaced: a newer one lives there, or this one was given up.
         """
-        place = self._places[host]
+        host, place = info.name, self._add(info)
         if life < place.life or (life == place.life and place.is_gone):
             raise HostReplaced(f"host {host}: life {life} was given up; life {place.life} is its newest")
         if life == place.life:
@@ -79,13 +110,13 @@ class Fleet:
         if is_replaced:
             self._reset(host)
         place.life, place.is_gone, place.held, place.heard_at = life, False, held, clock.monotonic()
-        if all(other.life for other in self._places.values()):
-            self._assembled.set()
+        joined, self._joined = self._joined, asyncio.Event()
+        joined.set()
         return is_replaced
 
     def give_up(self, host: str, life: int) -> bool:
         """A process at the host has died, or must be taken for dead; whether this is news."""
-        place = self._places[host]
+        place = self._places.get(host) or self._add(HostInfo(host))
         if life < place.life or place.is_gone:
             return False
         place.life, place.is_gone = life, True
@@ -99,7 +130,8 @@ class Fleet:
             HostReplaced: it was given up.
             NotKnownHere: it must join first.
         """
-        place = self._places[host]
+        if (place := self._places.get(host)) is None:
+            raise NotKnownHere(f"host {host} has not joined this sequencer")
         if life < place.life or (place.is_gone and life == place.life):
             raise HostReplaced(f"host {host}: life {life} was given up; its agents live elsewhere")
         if life > place.life:
@@ -116,10 +148,10 @@ class Fleet:
 
     async def assembled(self, limit_s: float) -> None:
         """Waits until a process lives at every host, but not longer than `limit_s`."""
-        if self._places:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(limit_s):
-                    await self._assembled.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                while not all(place.life for place in self._places.values()):
+                    await self._joined.wait()
 
     def held(self, run: str) -> dict[AgentName, tuple[str, int]]:
         """Where living processes hold agents of a run, and what these have seen; the one that has seen most counts."""
@@ -136,23 +168,33 @@ class Fleet:
         """Makes the driver of a run a host; what it was told before is forgotten."""
         self._streams[driver] = _Stream()
 
+    def dismiss(self, driver: str) -> None:
+        """Forgets the driver of a run that is over, or that it has left."""
+        if (stream := self._streams.pop(driver, None)) is not None:
+            stream.arrived.ring()
+
     def fail(self, driver: str, fault: Exception) -> None:
         """Raises the fault to the driver, once it has pulled what lies ready."""
         if (stream := self._streams.get(driver)) is not None:
             stream.fault = fault
             stream.arrived.ring()
 
-    def tell(self, host: str, parcel: Parcel) -> None:
-        """Lays a parcel ready; nothing for a host whose process is gone: the next one begins with the past."""
+    def tell(self, host: str, parcel: Parcel, payload: Digest | None = None, state: Digest | None = None) -> None:
+        """Lays a parcel ready, whose bytes have these names.
+
+        Nothing for a host whose process is gone: the next one begins with the past.
+        """
         place, stream = self._places.get(host), self._streams.get(host)
         if stream is not None and (place is None or not place.is_gone):
-            stream.parcels.append(parcel)
+            stream.parcels.append(Due(parcel, payload, state))
             stream.arrived.ring()
 
-    async def pull(self, host: str, after: int, life: int) -> tuple[int, list[Parcel]]:
-        """See `Channel.pull`. What came before `after` is forgotten."""
+    async def pull(self, host: str, after: int, life: int) -> tuple[int, list[Due]]:
+        """See `Channel.pull`: up to `WINDOW` parcels. What came before `after` is forgotten."""
         stream = self._stream(host, life)
-        del stream.parcels[: max(0, after - stream.base)]
+        while stream.base < after and stream.parcels:
+            stream.parcels.popleft()
+            stream.base += 1
         stream.base = max(stream.base, after)
         if not stream.parcels and stream.fault is None:
             await stream.arrived.heard(PULL_WAIT_S)
@@ -160,7 +202,7 @@ class Fleet:
                 raise NotKnownHere(f"host {host} was admitted again meanwhile; begin anew")
         if not stream.parcels and stream.fault is not None:
             raise stream.fault
-        return stream.base + len(stream.parcels), list(stream.parcels)
+        return stream.base, list(islice(stream.parcels, WINDOW))
 
     def _stream(self, host: str, life: int) -> _Stream:
         if (place := self._places.get(host)) is not None:

@@ -20,6 +20,7 @@ from runtime import clock
 from runtime.blobs import digest
 from runtime.cell import Cell
 from runtime.cells import Cells
+from runtime.channel import RunOver
 from runtime.codec import canonical
 from runtime.errors import RepertoryError, Unreachable
 from runtime.events import (
@@ -50,6 +51,9 @@ from runtime.telemetry import traceparent
 
 Submit = Callable[[str, list[AnyEvent], dict[Digest, bytes]], Awaitable[None]]
 """Hands proposed events of a run, with the blobs that they name, to its sequencer; returns when they are durable."""
+
+Room = Callable[[str, str], Awaitable[bool]]
+"""Asks the sequencer whether there is room for more messages, by run and step; see `runtime.channel.Channel.room`."""
 
 log = structlog.get_logger(__name__)
 
@@ -84,8 +88,10 @@ class HostedRun:
         secrets: Mapping[str, str],
         on_broken: Callable[[Exception], None],
         fork: ForkPart | None = None,
+        room: Room | None = None,
     ) -> None:
         self._run = run
+        self._room = room
         self._completed: set[str] = set()
         self._seen: dict[AgentName, int] = {}
         self._fork = fork
@@ -227,6 +233,11 @@ class HostedRun:
             return
         self._performing[started.step] = self._task(self._perform(started, call))
 
+    async def room(self, step: str) -> None:
+        """Returns when there is room where the delivery of this step sends to."""
+        while self._room is not None and not await self._room(self._run, step):
+            pass
+
     def drop(self, step: str) -> None:
         """Stops performing a step."""
         if (task := self._performing.pop(step, None)) is not None:
@@ -344,7 +355,10 @@ def fork_part(past: ForkPast | None, recall: Recall) -> ForkPart | None:
 class Host:
     """Takes parcels of many runs; see the module."""
 
-    def __init__(self, name: str, submit: Submit, part_in: Callable[[str], Awaitable[Part]]) -> None:
+    def __init__(
+        self, name: str, submit: Submit, part_in: Callable[[str], Awaitable[Part]], room: Room | None = None
+    ) -> None:
+        self._room = room
         self.name = name
         self._submit = submit
         self._part_in = part_in
@@ -361,19 +375,22 @@ class Host:
         self._broken = callback
 
     async def feed(self, parcel: Parcel) -> None:
-        """Releases one parcel; the first one of a run builds its team here."""
-        if isinstance(parcel.event, RunCompleted | RunFailed):
+        """Releases one parcel; the first one of a run builds its team here, the last one closes it."""
+        if isinstance(parcel.event, RunCompleted | RunFailed | RunInterrupted):
             await self.close_run(parcel.run)
             return
         run = self._runs.get(parcel.run)
         if run is None:
-            run = self._runs[parcel.run] = await self._open(parcel.run)
+            try:
+                run = self._runs[parcel.run] = await self._open(parcel.run)
+            except RunOver:
+                return  # it ended while the parcel was on its way, so nobody waits for what its agent would do
         run.release(parcel)
 
     async def _open(self, run: str) -> HostedRun:
         part = await self._part_in(run)
         on_broken = partial(self._broken, run)
-        return HostedRun(run, part.team, self._submit, self._secrets, on_broken, part.fork)
+        return HostedRun(run, part.team, self._submit, self._secrets, on_broken, part.fork, self._room)
 
     def held(self) -> dict[str, dict[AgentName, int]]:
         """What lives here, as a sequencer that has started afresh must know it; see `runtime.channel.Held`."""

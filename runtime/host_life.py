@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Protocol
 
-from runtime.channel import Channel, Held, NotKnownHere, RunOver
+from runtime.channel import Channel, Held, NotKnownHere
 from runtime.host import Host
 
 
@@ -30,8 +29,7 @@ async def attend(host: Host, channel: HostChannel) -> None:
         try:
             told, parcels = await channel.pull(host.name, told)
             for parcel in parcels:
-                with suppress(RunOver):
-                    await host.feed(parcel)
+                await host.feed(parcel)
         except NotKnownHere:  # also from a run that was just to begin here: it comes again, when this host has joined
             await channel.join(host.held())
             told = 0

@@ -1,11 +1,11 @@
-"""The actors of a run on Ray: the sequencer service in one, a host of agents in each of the others.
+"""The actors of a crew: a sequencer service in one, a host of agents in another. Thin shells, nothing decided here.
 
-Thin shells around `runtime/service.py` and `runtime/host.py`: an actor method per channel method, nothing decided here.
-Who makes them and minds them is in `runtime/crew.py`.
+Made and attended by `runtime/crew.py`; each method that a channel calls is one of `runtime.channel.Channel`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -30,14 +30,18 @@ log = structlog.get_logger(__name__)
 
 
 class SequencerActor:
-    """The sequencer service with its journal, in an actor of its own. See `runtime.channel.Channel`."""
+    """The sequencer service of many runs with its journal, in an actor of its own.
 
-    def __init__(self, journal: JournalAddress, hosts: Sequence[HostInfo]) -> None:
+    Who begins or takes up a run says which hosts there are: a process that Ray has started again knows none.
+    """
+
+    def __init__(self, journal: JournalAddress) -> None:
         collect_rarely()
-        self._service = SequencerService(open_journal(journal), hosts)
+        self._service = SequencerService(open_journal(journal))
 
-    async def open(self, order: RunOrder) -> None:
+    async def open(self, order: RunOrder, hosts: list[HostInfo]) -> None:
         """See `Channel.open`."""
+        self._service.enlist(hosts)
         await self._service.open(order)
 
     async def submit(
@@ -54,13 +58,19 @@ class SequencerActor:
         """See `Channel.watch`."""
         return await self._service.watch(run, after)
 
-    async def resume(self, run: str, driver: str) -> Past:
+    async def resume(self, run: str, driver: str, hosts: list[HostInfo]) -> Past:
         """See `Channel.resume`."""
+        self._service.enlist(hosts)
         return await self._service.resume(run, driver)
 
-    async def rejoin(self, run: str, driver: str, held: Held, seen: int) -> AnyEvent | None:
+    async def rejoin(self, run: str, driver: str, held: Held, seen: int, hosts: list[HostInfo]) -> AnyEvent | None:
         """See `Channel.rejoin`."""
+        self._service.enlist(hosts)
         return await self._service.rejoin(run, driver, held, seen)
+
+    async def forget(self, run: str, driver: str) -> None:
+        """See `Channel.forget`."""
+        await self._service.forget(run, driver)
 
     async def describe(self, run: str) -> Past:
         """See `Channel.describe`."""
@@ -70,11 +80,15 @@ class SequencerActor:
         """See `Channel.recall`."""
         return await self._service.recall(run, started, request)
 
+    async def room(self, run: str, step: str) -> bool:
+        """See `Channel.room`."""
+        return await self._service.room(run, step)
+
     async def trouble(self, known: str) -> str:
         """See `Channel.trouble`."""
         return await self._service.trouble(known)
 
-    async def join(self, host: str, life: int, held: Held) -> None:
+    async def join(self, host: HostInfo, life: int, held: Held) -> None:
         """See `SequencerService.join`."""
         await self._service.join(host, life, held)
 
@@ -88,19 +102,27 @@ class SequencerActor:
 
 
 class AgentHost:
-    """A host of agents in an actor of its own."""
+    """A host of agents in an actor of its own: one `Host` for each sequencer, whose runs it takes part in."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, info: HostInfo) -> None:
+        self._info = info
         collect_rarely()
 
-    async def attend(self, life: int, sequencer: Any, secrets: Mapping[str, str], addresses: Mapping[str, str]) -> None:
+    async def attend(
+        self, life: int, sequencers: Sequence[Any], secrets: Mapping[str, str], addresses: Mapping[str, str]
+    ) -> None:
         """Takes its parcels, in order, for as long as the process lives; ends it when another one has taken over.
 
-        What it needs comes with the call: a constructor's arguments might be lost when Ray restarts the actor.
+        What it needs comes with the call: it may be another one each time that Ray restarts the actor.
         """
-        channel = ActorChannel(sequencer, self._name, life)
+        channels = [ActorChannel(sequencer, self._info, life) for sequencer in sequencers]
+        try:
+            await asyncio.gather(*(attend(self._host(channel, secrets, addresses), channel) for channel in channels))
+        except HostReplaced as error:
+            log.error("host.replaced", host=self._info.name, life=life, error=str(error))
+            os._exit(1)  # what it still performs must not be recorded, and its agents are at work elsewhere
 
+    def _host(self, channel: ActorChannel, secrets: Mapping[str, str], addresses: Mapping[str, str]) -> Host:
         async def part(run: str) -> Part:
             """Builds a run's team here, from what the sequencer says of the run."""
             past = await channel.describe(run)
@@ -110,13 +132,9 @@ class AgentHost:
             team = find_builder(past.started.builder)(config, resources)
             return Part(team, fork_part(past.fork, channel.recall))
 
-        host = Host(self._name, channel.submit, part)
+        host = Host(self._info.name, channel.submit, part, channel.room)
         host.keep_out(secrets)
-        try:
-            await attend(host, channel)
-        except HostReplaced as error:
-            log.error("host.replaced", host=self._name, life=life, error=str(error))
-            os._exit(1)  # what it still performs must not be recorded, and its agents are at work elsewhere
+        return host
 
     async def process_id(self) -> int:
         """The id of the process that it lives in."""

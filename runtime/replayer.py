@@ -315,6 +315,9 @@ class Replay:
     def perform(self, started: StepStarted, call: StepCall) -> None:
         """Performs nothing: the recorded completion comes in its place of the order."""
 
+    async def room(self, step: str) -> None:
+        """Never asked: how long a sender waited is on record."""
+
     def drop(self, step: str) -> None:
         """Nothing is performed, so nothing is dropped."""
 

@@ -51,6 +51,12 @@ from runtime.step_book import StepBook, outcome_of
 
 Message = MessageSent | MessagePublished
 
+ROOM = "room"
+"""The name of the timer step in which a delivery waits until there is room where it has sent its last message."""
+
+MAILBOX_LIMIT = 1000
+"""With how many messages that it has not finished with an agent has no room for more."""
+
 UNDO = "undo"
 """The agent type that undoes what an aborted run has done; the only one that is heard then."""
 
@@ -75,6 +81,10 @@ class _Delivery:
     agent: AgentName
     requests: set[str] = field(default_factory=set[str])
     """Messages it has sent that are not answered yet."""
+    last: str = ""
+    """The last message that it has sent."""
+    room: str = ""
+    """The message for whose recipients it waits, until they have room for more."""
 
 
 class Sequencer:
@@ -90,6 +100,8 @@ class Sequencer:
         self._agents: dict[str, AgentName] = {}
         self._unknown: dict[str, MessageSent] = {}
         """Messages to agents that do not exist, until they are answered."""
+        self._rooms: dict[str, str] = {}
+        """The deliveries that wait for room, by the steps that they do it in."""
         self._steps = StepBook()
         self._sleep = SleepBook()
         self._meter = Meter(routes.budget)
@@ -142,6 +154,18 @@ class Sequencer:
     def sleep(self) -> SleepBook:
         """Who sleeps, and what each agent has been told; for reading."""
         return self._sleep
+
+    def has_room(self, step: str) -> bool:
+        """Whether the delivery that waits in this step may send more; not before the step has started.
+
+        It may when the recipients of its last message have few enough waiting. It must when one of them waits, directly
+        or through others, for this very delivery: that mailbox would never empty.
+        """
+        delivery = self._rooms.get(step)
+        if delivery is None or delivery not in self._running:
+            return delivery is not None
+        full = self._crowded(self._running[delivery].room)
+        return not full or any(self._waits(agent, delivery) for agent in full)
 
     def running(self) -> dict[str, AgentName]:
         """The deliveries that have started and not completed, with their agents."""
@@ -200,6 +224,7 @@ class Sequencer:
                 self._forget_request(event.cause, event.message)
             case StepStarted() | StepAsked() | StepDecided() | StepBegun() | StepCompleted():
                 self._steps.apply(event)
+                self._apply_room(event)
             case RunAborting():
                 self._aborting, self._ending = event, None
             case RunCompleted() | RunFailed():
@@ -311,13 +336,15 @@ class Sequencer:
 
     def _must_reenter(self, sent: MessageSent) -> bool:
         """Whether the busy recipient waits, directly or through others, for the delivery that sent this message."""
-        if self._is_free(sent.recipient):
-            return False
+        return not self._is_free(sent.recipient) and self._waits(sent.recipient, sent.cause)
+
+    def _waits(self, agent: AgentName, wanted: str) -> bool:
+        """Whether what a busy agent does waits, directly or through others, for the end of a delivery."""
         seen: set[str] = set()
-        to_visit = list(self._busy[sent.recipient])
+        to_visit = list(self._busy.get(agent, ()))
         while to_visit:
             delivery = to_visit.pop()
-            if delivery == sent.cause:
+            if delivery == wanted:
                 return True
             if delivery not in seen:
                 seen.add(delivery)
@@ -331,6 +358,23 @@ class Sequencer:
             if isinstance(request, MessageSent):
                 own = ids.delivery_id(message, request.recipient)
                 yield from [own] if own in self._running else self._busy.get(request.recipient, ())
+        for agent in self._crowded(self._running[delivery].room):
+            yield from self._busy.get(agent, ())
+
+    def _crowded(self, message: str) -> list[AgentName]:
+        """The recipients of a message that have no room for more; none of no message."""
+        match self._messages.get(message):
+            case MessageSent(recipient=recipient):
+                recipients: Iterable[AgentName] = (recipient,)
+            case MessagePublished(recipients=found):
+                recipients = found
+            case None:
+                recipients = ()
+        return [agent for agent in recipients if self._waiting_at(agent) >= MAILBOX_LIMIT]
+
+    def _waiting_at(self, agent: AgentName) -> int:
+        """How many messages an agent has not finished with."""
+        return len(self._mailboxes.get(agent, ())) + len(self._busy.get(agent, ()))
 
     def _start(self, agent: AgentName, message: str) -> DeliveryStarted:
         delivery = ids.delivery_id(message, agent)
@@ -386,12 +430,14 @@ class Sequencer:
 
     def _apply_message(self, event: Message) -> None:
         self._messages[event.message] = event
+        if (sender := self._running.get(event.cause)) is not None:
+            sender.last = event.message
         if isinstance(event, MessagePublished):
             for agent in event.recipients:
                 self._mailboxes.setdefault(agent, deque()).append(event.message)
             return
-        if event.cause in self._running:
-            self._running[event.cause].requests.add(event.message)
+        if sender is not None:
+            sender.requests.add(event.message)
         if self._routes.policy(event.recipient) is not None:
             self._mailboxes.setdefault(event.recipient, deque()).append(event.message)
         else:
@@ -416,6 +462,14 @@ class Sequencer:
         message = self._messages[event.message]
         if isinstance(message, MessageSent):
             self._forget_request(message.cause, event.message)
+
+    def _apply_room(self, event: AnyEvent) -> None:
+        if isinstance(event, StepStarted) and (event.kind, event.name) == ("timer", ROOM):
+            self._rooms[event.step] = event.delivery
+            if (asking := self._running.get(event.delivery)) is not None:
+                asking.room = asking.last
+        elif isinstance(event, StepCompleted) and (waiting := self._running.get(self._rooms.pop(event.step, ""))):
+            waiting.room = ""
 
     def _forget_request(self, cause: str, message: str) -> None:
         if (sender := self._running.get(cause)) is not None:

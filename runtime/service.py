@@ -13,7 +13,8 @@ and what follows leave in order. One that sleeps has no home and needs none; its
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import msgspec
@@ -23,7 +24,7 @@ from runtime.ancestry import Ancestry, ancestry
 from runtime.beginning import beginning
 from runtime.bell import Bell
 from runtime.channel import Held, HostReplaced, Loss, NotKnownHere, Past, RunOrder, RunOver
-from runtime.errors import Undeliverable, UsageError
+from runtime.errors import JournalError, Undeliverable, UsageError
 from runtime.events import (
     AgentName,
     AgentSlept,
@@ -33,12 +34,13 @@ from runtime.events import (
     Digest,
     RunCompleted,
     RunFailed,
+    RunInterrupted,
     RunStarted,
     StepCompleted,
     StepDecided,
     StepStarted,
 )
-from runtime.fleet import PULL_WAIT_S, Fleet
+from runtime.fleet import PULL_WAIT_S, Due, Fleet
 from runtime.journal import Journal
 from runtime.parcels import ForkPast, Parcel
 from runtime.patience import PatientJournal
@@ -51,8 +53,8 @@ from runtime.sequencer import UNDO, Outgoing, Sequencer
 REJOIN_LIMIT_S = 20.0
 """How long a sequencer that has started afresh waits for the hosts to say what they hold."""
 
-FEED_SIZE = 500
-"""How many parcels of the past have their payloads read at once."""
+PULL_BYTES = 16 * 1024 * 1024
+"""About how many bytes of payloads one pull takes."""
 
 Homes = dict[AgentName, tuple[str, int]]
 """Where agents live already, and the highest seq that each has seen."""
@@ -88,6 +90,8 @@ class _Run:
     durable_seq: int = 0
     grown: Bell = field(default_factory=Bell)
     homes: dict[AgentName, str] = field(default_factory=dict[AgentName, str])
+    hosts: set[str] = field(default_factory=set[str])
+    """The hosts that have been told something of it, though all of its agents there may sleep by now."""
     feeds: dict[AgentName, _Feed] = field(default_factory=dict[AgentName, _Feed])
     """The agents whose past is to be handed out before the next append."""
     fed: dict[AgentName, int] = field(default_factory=dict[AgentName, int])
@@ -128,6 +132,7 @@ class SequencerService:
         self._payloads = Payloads(self._journal)
         self._runs: dict[str, _Run] = {}
         self._over: set[str] = set()
+        """Runs that have ended here or were left."""
 
     # Runs
 
@@ -152,7 +157,7 @@ class SequencerService:
     async def describe(self, run: str) -> Past:
         """See `Channel.describe`."""
         if run in self._over:
-            raise RunOver(f"run {run!r} has ended")
+            raise RunOver(f"run {run!r} is over here")
         entry = self._known(run)
         return Past(entry.order.started, entry.order.blobs[entry.order.started.spec], _past(entry))
 
@@ -216,36 +221,91 @@ class SequencerService:
         """See `Channel.pull`. Whoever pulls also finds out who has not pulled for too long."""
         for silent, its_life in self._fleet.silent():
             await self.leave(silent, its_life)
-        return await self._fleet.pull(host, after, life)
+        base, due = await self._fleet.pull(host, after, life)
+        return await self._with_payloads(base, due)
 
-    async def join(self, host: str, life: int, held: Held) -> None:
+    async def _with_payloads(self, base: int, due: Sequence[Due]) -> tuple[int, list[Parcel]]:
+        """The end of what is pulled, and the parcels with their bytes, of which some `PULL_BYTES` travel at once.
+
+        Bytes that cannot be read break the run that they belong to.
+        """
+        try:
+            found = await self._payloads.many(name for one in due for name in (one.payload, one.state))
+        except JournalError as error:
+            if len(due) > 1:
+                return await self._with_payloads(base, due[:1])
+            if (entry := self._runs.get(due[0].parcel.run)) is not None:
+                self._break(entry, _Pending(), error)
+            return base + 1, []
+        parcels: list[Parcel] = []
+        size = 0
+        for one in due:
+            payload, state = found.get(one.payload or ""), found.get(one.state or "")
+            parcels.append(msgspec.structs.replace(one.parcel, payload=payload, state=state))
+            size += len(payload or b"") + len(state or b"")
+            if size > PULL_BYTES:
+                break
+        return base + len(parcels), parcels
+
+    async def room(self, run: str, step: str) -> bool:
+        """See `Channel.room`."""
+        if run in self._over:
+            return True
+        core = self._known(run).core
+        until = clock.monotonic() + PULL_WAIT_S
+        while run in self._runs and not core.has_room(step) and (left_s := until - clock.monotonic()) > 0:
+            await self._runs[run].grown.heard(left_s)
+        return run not in self._runs or core.has_room(step)
+
+    def enlist(self, hosts: Iterable[HostInfo]) -> None:
+        """Says which hosts there are."""
+        self._fleet.enlist(hosts)
+
+    async def join(self, host: HostInfo, life: int, held: Held) -> None:
         """A process says that it lives at the host now, and what it holds; an earlier one there is given up.
+
+        A host that is new takes agents from now on; those that live elsewhere stay there.
 
         Raises:
             HostReplaced: it was given up itself, and its agents live elsewhere.
         """
         if late := held.keys() & self._runs.keys():
-            raise HostReplaced(f"host {host}: run {min(late)} goes on without this process; its agents live elsewhere")
+            raise HostReplaced(
+                f"host {host.name}: run {min(late)} goes on without this process; its agents live elsewhere"
+            )
         if self._fleet.join(host, life, held):
-            self._feed_again(host)
+            self._feed_again(host.name)
 
     async def leave(self, host: str, life: int) -> Loss:
         """A process at the host has died: its agents go to hosts that can take them, or wait for the next one here."""
-        is_stranded = False
-        if self._fleet.give_up(host, life):
-            is_stranded = self._feed_again(host)
-        return Loss(sum(entry.core.seq for entry in self._runs.values()), is_stranded)
+        return self._feed_again(host) if self._fleet.give_up(host, life) else Loss({})
 
-    def _feed_again(self, host: str) -> bool:
-        """Finds new homes for the agents of a host; whether some must stay there."""
-        is_stranded = False
-        for entry in self._runs.values():
-            for agent in [agent for agent, home in entry.homes.items() if home == host]:
+    def _feed_again(self, host: str) -> Loss:
+        """Finds new homes for the agents of a host."""
+        progress: dict[str, int] = {}
+        stranded: list[str] = []
+        for run, entry in self._runs.items():
+            agents = [agent for agent, home in entry.homes.items() if home == host]
+            for agent in agents:
                 del entry.homes[agent]
-                is_stranded |= self._home(entry, agent) == host
                 entry.feed(agent)
+            if host in {self._home(entry, agent) for agent in agents}:
+                stranded.append(run)
+            if agents:
+                progress[run] = entry.core.seq
             self._commit_soon(entry)
-        return is_stranded
+        return Loss(progress, tuple(stranded))
+
+    async def forget(self, run: str, driver: str) -> None:
+        """See `Channel.forget`. Hosts stop what they still do of a run that is left."""
+        entry = self._runs.get(run)
+        if entry is not None and entry.order.driver == driver:
+            for host in {*entry.homes.values(), *entry.hosts} - {driver}:
+                self._fleet.tell(host, Parcel(run, RunInterrupted(reason="its driver has left it")))
+            del self._runs[run]
+            self._over.add(run)
+            entry.feeds.clear()
+        self._fleet.dismiss(driver)
 
     # Restoring
 
@@ -270,6 +330,7 @@ class SequencerService:
         entry = _restored(RunOrder(run, started, blobs, driver), epoch, events, held(), fork)
         entry.tells_driver, entry.is_new_driver = seen or 0, seen is None
         self._runs[run] = entry
+        self._over.discard(run)
         self._fleet.admit(driver)
         if entry.core.has_ended:
             self._end(entry, events[-1])
@@ -293,8 +354,7 @@ class SequencerService:
                 past.append(outgoing)
                 if outgoing.to in done and isinstance(outgoing.event, StepCompleted):
                     done[outgoing.to].append(outgoing.event.step)
-        for start in range(0, len(past), FEED_SIZE):
-            await self._hand_out(entry, past[start : start + FEED_SIZE], done)
+        self._hand_out(entry, past, done)
 
     # The commit, one at a time for each run
 
@@ -337,7 +397,7 @@ class SequencerService:
         await self._journal.append(run, entry.epoch, events, blobs)
         entry.stored.update(blobs)
         self._payloads.remember(pending.blobs)
-        await self._hand_out(entry, pending.outgoing)
+        self._hand_out(entry, pending.outgoing)
         if isinstance(events[-1], RunCompleted | RunFailed):
             self._end(entry, events[-1])
         entry.durable_seq = events[-1].seq
@@ -354,7 +414,7 @@ class SequencerService:
 
     def _end(self, entry: _Run, last: AnyEvent) -> None:
         """Tells every host of the run that it is over, and forgets it."""
-        for host in {entry.order.driver, *entry.homes.values()}:
+        for host in {entry.order.driver, *entry.homes.values(), *entry.hosts}:
             self._fleet.tell(host, Parcel(entry.order.run, last))
         self._over.add(entry.order.run)
         self._runs.pop(entry.order.run, None)
@@ -362,29 +422,24 @@ class SequencerService:
 
     # Handing out
 
-    async def _hand_out(
+    def _hand_out(
         self, entry: _Run, outgoing: Sequence[Outgoing], past: dict[AgentName, list[str]] | None = None
     ) -> None:
         """Tells everyone what is theirs. Agents in `past` have to do all of it again but these steps, which are done.
 
         An agent that is still to be fed is left out: it gets all of it then.
         """
-        addressed = [one for one in outgoing if one.to is not None or one.to_driver]
-        payloads = await self._payloads.many(name for one in addressed for name in (_payload(one, entry), _state(one)))
-        for one in addressed:
-            name = _payload(one, entry)
-            payload = payloads[name] if name is not None else None
-            if one.to is None:
+        for one in outgoing:
+            if one.to is None and one.to_driver:
                 is_past = past is not None and entry.is_new_driver
-                parcel = Parcel(entry.order.run, one.event, payload=payload, is_past=is_past)
-                self._fleet.tell(entry.order.driver, parcel)
-            elif one.to not in entry.feeds:
+                parcel = Parcel(entry.order.run, one.event, is_past=is_past)
+                self._fleet.tell(entry.order.driver, parcel, _payload(one, entry))
+            elif one.to is not None and one.to not in entry.feeds:
                 is_past = past is not None and one.to in past
                 done = tuple(past[one.to]) if past is not None and is_past else ()
-                slept = _state(one)
-                state = payloads[slept] if slept is not None else None
-                parcel = Parcel(entry.order.run, one.event, one.to, one.message, payload, is_past, done, state)
-                self._fleet.tell(self._home(entry, one.to), parcel)
+                parcel = Parcel(entry.order.run, one.event, one.to, one.message, None, is_past, done)
+                entry.hosts.add(home := self._home(entry, one.to))
+                self._fleet.tell(home, parcel, _payload(one, entry), _state(one))
                 if past is not None and done:
                     past[one.to] = []
                 if isinstance(one.event, AgentSlept) and not entry.is_shared(one.event.seq):

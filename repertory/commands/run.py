@@ -55,9 +55,20 @@ def run(
         list[str] | None,
         typer.Option(metavar="NAME=CLASS", help="A team's tool: read, idempotent or irreversible (which is assumed)."),
     ] = None,
+    repeat: Annotated[
+        int | None, typer.Option(metavar="K", min=1, help="Perform it K times: a JSON line on stdout for each run.")
+    ] = None,
+    inputs: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Perform it once for each line: a JSON object of inputs.")
+    ] = None,
+    together: Annotated[int, typer.Option(metavar="N", min=1, help="How many of many runs at once.")] = 8,
+    sequencers: Annotated[int, typer.Option(min=1, max=64, help="How many actors order many runs.")] = 1,
     json: JsonFlag = False,
 ) -> None:
-    """Perform a scenario, or a team of AutoGen's own; print what comes of it and write it to a directory."""
+    """Perform a scenario, or a team of AutoGen's own; print what comes of it and write it to a directory.
+
+    With --repeat or --inputs, perform a scenario many times.
+    """
     import asyncio
 
     from repertory.commands.team_options import refuse_for_scenario, refuse_for_team
@@ -72,20 +83,33 @@ def run(
                 "--input": input_,
                 "--fresh": fresh,
                 "--record": record,
+                "--repeat": repeat,
+                "--inputs": inputs,
             }
         )
         raise typer.Exit(_run_team(file, task, (allow_provider or (), effect or ()), (engine, out, hosts, json)))
     refuse_for_scenario({"--task": task, "--allow-provider": allow_provider, "--effect": effect})
 
+    from repertory.many import ManyOrder, Options, perform_many
     from repertory.perform import Order, perform
     from repertory.settings import read_settings
-    from scenarios.load import load_scenario
+    from runtime.errors import UsageError
+    from scenarios.load import LoadedScenario, load_scenario
 
-    options: dict[str, tuple[tuple[str, str], str | bool | None]] = {
+    options: Options = {
         "--model": (("model", "name"), model),
         "--endpoint": (("model", "endpoint"), endpoint),
         "--fresh": (("memory", "remember"), False if fresh else None),
     }
+    if repeat is not None or inputs is not None:
+        if out is not None or record is not None:
+            raise UsageError("--out and --record are for a single run; the results of many are the lines on stdout")
+
+        def load(more: Options) -> LoadedScenario:
+            return load_scenario(file, sets=set_ or (), inputs=input_ or (), options={**options, **more})
+
+        many = ManyOrder(load, engine.value, repeat or 1, inputs, together, hosts, sequencers)
+        raise typer.Exit(asyncio.run(perform_many(many, read_settings())))
     loaded = load_scenario(file, sets=set_ or (), inputs=input_ or (), options=options)
     order = Order(
         loaded=loaded,

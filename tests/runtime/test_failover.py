@@ -6,21 +6,34 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
+from runtime import ids
+from runtime.blobs import digest
 from runtime.channel import Held, HostReplaced, Loss, NotKnownHere, Past, RunOrder, RunOver
-from runtime.codec import Json
+from runtime.codec import Json, canonical
 from runtime.engine import build, drive
 from runtime.errors import JournalError, StaleEpoch
-from runtime.events import AnyEvent, DeliveryStarted, Digest, RunCompleted, StepCompleted, StepStarted
+from runtime.events import (
+    AgentName,
+    AnyEvent,
+    DeliveryStarted,
+    Digest,
+    MessageSent,
+    RunCompleted,
+    StepCompleted,
+    StepStarted,
+)
 from runtime.host import Host, Part
 from runtime.host_life import attend
 from runtime.journal import MemoryJournal
 from runtime.parcels import Parcel
-from runtime.placement import HostInfo
+from runtime.placement import HostInfo, place
 from runtime.recollection import Recalled
 from runtime.replay import replay
+from runtime.routing import Placement
 from runtime.service import REJOIN_LIMIT_S, SequencerService
 from tests.runtime.payments import Ledger, performance
 
@@ -145,6 +158,9 @@ class Line:
     async def watch(self, run: str, after: int) -> list[AnyEvent]:
         return await self._yard.service.watch(run, after)
 
+    async def forget(self, run: str, driver: str) -> None:
+        await self._yard.service.forget(run, driver)
+
     async def describe(self, run: str) -> Past:
         if self._yard.dies_at_a_beginning:
             self._yard.dies_at_a_beginning = False
@@ -154,11 +170,14 @@ class Line:
     async def recall(self, run: str, started: StepStarted, request: bytes) -> Recalled | None:
         return await self._yard.service.recall(run, started, request)
 
+    async def room(self, run: str, step: str) -> bool:
+        return await self._yard.service.room(run, step)
+
     async def trouble(self, known: str) -> str:
         return await self._yard.service.trouble(known)
 
     async def join(self, held: Held) -> None:
-        await self._yard.service.join(self._host, self._life, held)
+        await self._yard.service.join(HostInfo(self._host), self._life, held)
 
     async def leave(self, host: str, life: int) -> Loss:
         return await self._yard.service.leave(host, life)
@@ -223,15 +242,15 @@ async def test_what_a_run_was_is_told_to_nobody_once_it_is_over(tmp_path: Path) 
 
 async def test_a_host_that_was_given_up_is_not_listened_to(tmp_path: Path) -> None:
     service = SequencerService(MemoryJournal(), [HostInfo(name) for name in HOSTS])
-    await service.join("host-1", 1, {})
+    await service.join(HostInfo("host-1"), 1, {})
     await service.leave("host-1", 1)
     with pytest.raises(HostReplaced):
         await service.pull("host-1", 0, 1)
     with pytest.raises(HostReplaced):
         await service.submit("run", [], {}, "host-1", 1)
     with pytest.raises(HostReplaced):
-        await service.join("host-1", 1, {})
-    await service.join("host-1", 2, {})
+        await service.join(HostInfo("host-1"), 1, {})
+    await service.join(HostInfo("host-1"), 2, {})
 
 
 async def test_a_fresh_sequencer_asks_who_pulls_to_join_first(tmp_path: Path) -> None:
@@ -242,6 +261,45 @@ async def test_a_fresh_sequencer_asks_who_pulls_to_join_first(tmp_path: Path) ->
         await service.pull("driver:run", 7)
     with pytest.raises(NotKnownHere):
         await service.submit("run", [], {})
+
+
+async def test_a_host_that_comes_late_to_a_run_that_is_over_drops_it(tmp_path: Path) -> None:
+    yard = Yard(tmp_path, "lead", {"rounds": 1, "kind": "read"})
+    await yard.perform()
+    channel = Line(yard, "host-1", yard.lives["host-1"])
+
+    async def part(run: str) -> Part:
+        await channel.describe(run)
+        raise AssertionError("a run that is over was described")
+
+    ended = (await yard.journal.events("run"))[-1]
+    host = Host("host-1", channel.submit, part)
+    await host.feed(
+        Parcel(
+            "run", StepCompleted(step="step", delivery="delivery", result=None, seq=ended.seq + 1), AgentName("lead")
+        )
+    )
+    assert host.held() == {}
+
+
+async def test_a_new_host_takes_new_agents_and_leaves_the_others_where_they_are(tmp_path: Path) -> None:
+    yard = Yard(tmp_path, "waiter", {"kind": "idempotent"})
+    performing = asyncio.create_task(yard.perform())
+    await yard.ledger.written("held")
+    before = {name: host.held() for name, (host, _) in yard.hosts.items()}
+    yard.start("host-3")
+    newcomer = HostInfo("host-3")
+    agents = [AgentName("clerk", str(n)) for n in range(40)]
+    homes = {agent: place("run", agent, Placement(), [*map(HostInfo, HOSTS), newcomer]) for agent in agents}
+    moving = next(agent for agent, home in homes.items() if home == "host-3")
+    data = canonical({"type": "json", "data": {"n": 1, "kind": "idempotent"}})
+    sent = MessageSent(message="new", sender=None, cause=ids.ROOT, recipient=moving, payload=digest(data))
+    await Line(yard, "", 0).submit("run", [sent], {sent.payload: data})
+    await yard.ledger.written("pay 1")
+    assert yard.hosts["host-3"][0].held() == {"run": {moving: ANY}}
+    assert {name: host.held() for name, (host, _) in yard.hosts.items() if name in HOSTS} == before
+    yard.ledger.open_gate()
+    assert await performing == ["first!", "held!"]
 
 
 async def test_a_driver_that_only_waits_is_told_why_its_run_is_broken(tmp_path: Path) -> None:

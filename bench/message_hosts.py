@@ -1,0 +1,226 @@
+"""Request and response between two processes, for `bench/messages.py`: `python -m bench.message_hosts KIND [HOSTS]`.
+
+KIND is `ours` (agents on two hosts of a crew, each message durable in SQLite before it is handed over), `crew` (eight
+such pairs over HOSTS hosts at once), `ray` (bare actor calls, nothing durable) or `grpc` (AutoGen's over gRPC, two
+worker processes, nothing durable). Prints rates, and the median of one message in milliseconds, as JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import ray as untyped_ray
+from autogen_core import AgentId, AgentRuntime, MessageContext, RoutedAgent, message_handler
+
+from bench.message_agents import Echo, Ping
+from bench.message_counts import FLIGHT, HOST_ALONE, HOST_TOGETHER, PAIRS, WARM_UP
+from runtime.autogen import TeamBuilder
+from runtime.cluster import RayStage
+from runtime.codec import Json
+from runtime.engine import Performance
+from runtime.events import AgentName
+from runtime.letters import Letters
+from runtime.placement import HostInfo, place
+from runtime.routing import Placement
+from runtime.team import Resources, Team, TeamSpec
+
+ray: Any = untyped_ray
+Ask = Callable[[int], Awaitable[object]]
+
+
+async def timed(ask: Ask, alone: int, together: int, flight: int) -> dict[str, float]:
+    """The median of one request in milliseconds, and how many a second there are with so many under way."""
+    waits: list[float] = []
+    for number in range(alone):
+        began = time.perf_counter()
+        await ask(number)
+        waits.append(1000 * (time.perf_counter() - began))
+    numbers = iter(range(together))
+
+    async def ask_some() -> None:
+        for number in numbers:
+            await ask(number)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(ask_some() for _ in range(flight)))
+    rate = together / (time.perf_counter() - began)
+    return {"median_ms": statistics.median(waits) if waits else 0.0, "together": rate}
+
+
+@dataclass
+class Plan:
+    """How often to ask."""
+
+    warm_up: int
+    alone: int
+    together: int
+    flight: int
+
+
+@dataclass
+class Times:
+    """What it took."""
+
+    median_ms: float
+    together: float
+
+
+class Asker(RoutedAgent):
+    """Asks the echo as often as it is told to; looks at the machine's clock, which no replayed agent may."""
+
+    def __init__(self) -> None:
+        super().__init__("Asks")
+
+    @message_handler
+    async def on_start(self, message: Plan, ctx: MessageContext) -> Times:
+        """What it took."""
+
+        async def ask(number: int) -> object:
+            return await self.send_message(Ping(number), AgentId("echo", "default"))
+
+        await timed(ask, 0, message.warm_up, message.flight)
+        found = await timed(ask, message.alone, message.together, message.flight)
+        return Times(found["median_ms"], found["together"])
+
+
+def build(config: Mapping[str, Json], resources: Resources) -> Team:
+    """An asker and an echo."""
+    builder = TeamBuilder()
+    builder.add("asker", Asker, Asker)
+    builder.add("echo", Echo, Echo)
+    return builder.team()
+
+
+def performance(run: str, plan: Plan) -> Performance:
+    """A run of the two."""
+    letters = Letters()
+    letters.add_type(Plan)
+    return Performance(run, TeamSpec("pair", "bench.message_hosts:build", {}), AgentName("asker"), letters.encode(plan))
+
+
+def apart(hosts: int, count: int) -> list[str]:
+    """Ids of runs whose two agents live on different hosts, where there is more than one."""
+    infos = [HostInfo(f"host-{n}") for n in range(1, hosts + 1)]
+    found: list[str] = []
+    number = 0
+    while len(found) < count:
+        run, number = f"run-{number}", number + 1
+        homes = {place(run, AgentName(name), Placement(), infos) for name in ("asker", "echo")}
+        if len(homes) == min(2, hosts):
+            found.append(run)
+    return found
+
+
+async def ours(hosts: int, pairs: int) -> dict[str, float]:
+    """Pairs of agents on hosts of one crew."""
+    flight = FLIGHT // pairs
+    plan = Plan(WARM_UP, HOST_ALONE if pairs == 1 else 0, HOST_TOGETHER // pairs, flight)
+    with tempfile.TemporaryDirectory() as folder:
+        async with RayStage("auto", Path(folder) / "journal.db", hosts=hosts) as stage:
+            runs = [performance(run, plan) for run in apart(hosts, pairs)]
+            found = cast(list[dict[str, float]], await asyncio.gather(*map(stage.perform, runs)))
+    return {"median_ms": found[0]["median_ms"], "together": sum(one["together"] for one in found)}
+
+
+class RayEcho:
+    """A bare actor that answers."""
+
+    async def ping(self, number: int) -> int:
+        """The same."""
+        return number
+
+
+class RayAsker:
+    """A bare actor that asks another."""
+
+    async def times(self, echo: Any) -> dict[str, float]:
+        """What it took."""
+
+        async def ask(number: int) -> object:
+            return await echo.ping.remote(number)
+
+        await timed(ask, 0, WARM_UP, FLIGHT)
+        return await timed(ask, HOST_ALONE, HOST_TOGETHER, FLIGHT)
+
+
+async def bare() -> dict[str, float]:
+    """Two bare actors."""
+    echo, asker = (ray.remote(actor).options(num_cpus=0).remote() for actor in (RayEcho, RayAsker))
+    found: dict[str, float] = await asker.times.remote(echo)
+    return found
+
+
+async def grpc() -> dict[str, float]:
+    """AutoGen's gRPC runtime: the service here, the echo in a process of its own, the asker in this one."""
+    from autogen_ext.runtimes.grpc import GrpcWorkerAgentRuntime, GrpcWorkerAgentRuntimeHost
+
+    host: Any = GrpcWorkerAgentRuntimeHost(address="127.0.0.1:50231")
+    host.start()
+    echo = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.message_hosts", "grpc-echo", stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert echo.stdout is not None
+        await echo.stdout.readline()
+        runtime: Any = GrpcWorkerAgentRuntime(host_address="127.0.0.1:50231")
+        await runtime.start()
+        _register(runtime)
+        await Echo.register(runtime, "idle", Echo)  # a worker without a type of its own is not sent answers
+
+        async def ask(number: int) -> object:
+            return await cast(AgentRuntime, runtime).send_message(
+                Ping(number), AgentId("echo", "default"), sender=AgentId("idle", "default")
+            )
+
+        await timed(ask, 0, WARM_UP, FLIGHT)
+        found = await timed(ask, HOST_ALONE, HOST_TOGETHER, FLIGHT)
+        await runtime.stop()
+    finally:
+        echo.terminate()
+        await host.stop()
+    return found
+
+
+async def grpc_echo() -> None:
+    """The echo's process."""
+    from autogen_ext.runtimes.grpc import GrpcWorkerAgentRuntime
+
+    runtime: Any = GrpcWorkerAgentRuntime(host_address="127.0.0.1:50231")
+    await runtime.start()
+    _register(runtime)
+    await Echo.register(runtime, "echo", Echo)
+    print("ready", flush=True)
+    await runtime.stop_when_signal()
+
+
+def _register(runtime: Any) -> None:
+    from autogen_core import try_get_known_serializers_for_type
+
+    runtime.add_message_serializer(try_get_known_serializers_for_type(Ping))
+
+
+def main(kind: str, hosts: int) -> None:
+    """Prints what was measured."""
+    if kind == "grpc-echo":
+        asyncio.run(grpc_echo())
+        return
+    if kind == "grpc":
+        print(json.dumps(asyncio.run(grpc())))
+        return
+    ray.init(num_cpus=4, include_dashboard=False, namespace="repertory", log_to_driver=False)
+    measured = bare() if kind == "ray" else ours(2, 1) if kind == "ours" else ours(hosts, PAIRS)
+    print(json.dumps(asyncio.run(measured)))
+    ray.shutdown()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 2)
