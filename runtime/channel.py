@@ -25,6 +25,10 @@ class NotKnownHere(RepertoryError):
     """This sequencer has started afresh and does not know the host, or the run, yet: join again, or ask a bit later."""
 
 
+class HostReplaced(RepertoryError):
+    """The process was given up and its agents live elsewhere; it must end, and nothing that it says is taken."""
+
+
 class RunOver(RepertoryError):
     """The run has ended, or its driver has left it; what is still under way of it concerns nobody."""
 
