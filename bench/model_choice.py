@@ -49,7 +49,7 @@ class Outcome:
 async def perform(loaded: LoadedScenario, source: ModelSource, settings: Settings, seed: int) -> Outcome:
     """One run with its own seed."""
     scenario = loaded.scenario
-    config = TeamConfig(scenario=scenario, folder=str(loaded.path.parent), model=source, memory=str(settings.memory))
+    config = TeamConfig(scenario=scenario, folder=str(loaded.path.parent), model=source, memory=settings.memory)
     began = clock.monotonic()
     performance = Performance(
         clock.new_id(), config.spec(), first_recipient(scenario), first_message(scenario), settings.secrets

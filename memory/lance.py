@@ -30,15 +30,16 @@ LONGEST_WAIT_S = 2.0
 
 
 @contextmanager
-def faults_named(directory: Path) -> Generator[None]:
-    """Turns what LanceDB and the file system raise into one clear error."""
+def faults_named(tables: str) -> Generator[None]:
+    """Turns what LanceDB, the file system and object storage raise into one clear error."""
     try:
         yield
     except (OSError, RuntimeError, sqlite3.Error) as fault:
         reason = next(iter(str(fault).strip().splitlines()), type(fault).__name__)
         raise RunError(
-            f"the memory in {directory} cannot be used: {reason}; make sure that it is a folder that can be written "
-            "and that the disk is not full, or remove it to begin anew"
+            f"the memory in {tables} cannot be used: {reason}; make sure that it is a folder that can be written and "
+            "that the disk is not full (or, of object storage, that the address and the credentials are right), or "
+            "remove it to begin anew"
         ) from fault
 
 
@@ -51,17 +52,17 @@ def locked(directory: Path, *, exclusive: bool) -> Generator[None]:
         yield
 
 
-def open_table(directory: Path, name: str) -> Any:
+def open_table(tables: str, name: str) -> Any:
     """The newest version of a table, or None where there is none."""
-    database = _database(directory)
+    database = _database(tables)
     return database.open_table(name) if name in database.list_tables().tables else None
 
 
-def make_table(directory: Path, name: str, rows: Any) -> None:
+def make_table(tables: str, name: str, rows: Any) -> None:
     """Makes a table of an Arrow table's rows, in place of an earlier one, with its full-text indexes."""
     fts = import_module("lancedb.index").FTS
-    mode = "create" if open_table(directory, name) is None else "overwrite"
-    table = _database(directory).create_table(name, data=rows, mode=mode)
+    mode = "create" if open_table(tables, name) is None else "overwrite"
+    table = _database(tables).create_table(name, data=rows, mode=mode)
     for column, tokenizer in TEXT_INDEXES.items():
         table.create_index(column, config=fts(base_tokenizer=tokenizer, stem=False, remove_stop_words=False))
 
@@ -135,8 +136,11 @@ def committed(table: Any, commit: Callable[P, T], *arguments: P.args, **named: P
     return attempts(commit, *arguments, **named)
 
 
-def _database(directory: Path) -> Any:
-    return import_module("lancedb").connect(directory)
+def _database(tables: str) -> Any:
+    try:
+        return import_module("lancedb").connect(tables)
+    except ValueError as error:  # so LanceDB says that object storage cannot be reached
+        raise OSError(str(error)) from error
 
 
 def _quoted(text: str) -> str:

@@ -17,6 +17,7 @@ from memory.embed import Embedder
 from memory.embedding_cache import CachedEmbedder
 from memory.passage import Found, Passage
 from memory.passage_memory import PassageMemory
+from memory.place import MemoryPlace
 from memory.rank import fuse
 from memory.rerank import Reranker
 from memory.table import PassageTable
@@ -32,15 +33,16 @@ FEWEST_CANDIDATES = 20
 
 
 class LongTermMemory:
-    """The memories in a directory, shared by all processes that open it.
+    """The memories in a directory, or at an address of object storage, shared by all processes that open it.
 
     Nothing is read or loaded before the first use. An embedder other than the one that filled a table has the whole
     table embedded again at its first use.
     """
 
-    def __init__(self, directory: Path, embedder: Embedder, *, reranker: Reranker | None = None) -> None:
-        cached = CachedEmbedder(embedder, directory / "embeddings.db")
-        self._tables = {kind: PassageTable(directory, kind, cached) for kind in KINDS}
+    def __init__(self, where: Path | str, embedder: Embedder, *, reranker: Reranker | None = None) -> None:
+        place = MemoryPlace.of(where)
+        cached = CachedEmbedder(embedder, place.folder / "embeddings.db")
+        self._tables = {kind: PassageTable(place, kind, cached) for kind in KINDS}
         self._reranker = reranker
 
     def knowledge(self, collection: str = "default") -> PassageMemory:

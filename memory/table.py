@@ -6,20 +6,21 @@ can, and what it calls retryable is tried again. The table is opened anew for ev
 shows what other processes have committed.
 
 A table belongs to the embedder that filled it. When another embedder opens it, all its passages are embedded again;
-the directory's lock, shared by readers and writers, keeps everybody else out meanwhile.
+the directory's lock, shared by readers and writers, keeps everybody else out meanwhile. In object storage that holds
+for the processes of one machine only: have one machine change the embedder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, cast
 
 from memory import lance
 from memory.embed import Embedder
 from memory.lance import Row
 from memory.passage import Found, Passage
+from memory.place import MemoryPlace
 from memory.text import character_pairs
 from runtime import clock
 from runtime.codec import Json, canonical, parse
@@ -34,8 +35,8 @@ _STORED = ("id", *_TEXTS, "added_at")
 class PassageTable:
     """The passages of one kind."""
 
-    def __init__(self, directory: Path, name: str, embedder: Embedder) -> None:
-        self._directory = directory
+    def __init__(self, place: MemoryPlace, name: str, embedder: Embedder) -> None:
+        self._place = place
         self._name = name
         self._embedder = embedder
         self._is_indexed = False
@@ -98,15 +99,15 @@ class PassageTable:
 
     @contextmanager
     def _opened(self, *, exclusive: bool = False) -> Generator[Any]:
-        with lance.faults_named(self._directory):
+        with lance.faults_named(self._place.tables):
             while True:
-                with lance.locked(self._directory, exclusive=exclusive):
-                    table = lance.open_table(self._directory, self._name)
+                with lance.locked(self._place.folder, exclusive=exclusive):
+                    table = lance.open_table(self._place.tables, self._name)
                     if self._is_usable(table):
                         yield table
                         return
-                with lance.locked(self._directory, exclusive=True):
-                    table = lance.open_table(self._directory, self._name)
+                with lance.locked(self._place.folder, exclusive=True):
+                    table = lance.open_table(self._place.tables, self._name)
                     if not self._is_usable(table):
                         self._make(table)
 
@@ -119,7 +120,7 @@ class PassageTable:
 
     def _make(self, old: Any | None) -> None:
         rows = [] if old is None else lance.rows_where(old, "true", _STORED)
-        lance.make_table(self._directory, self._name, self._embedded(rows))
+        lance.make_table(self._place.tables, self._name, self._embedded(rows))
 
     def _embedded(self, rows: Sequence[Row]) -> Any:
         vectors = self._embedder.embed_passages([row["searchable"] for row in rows])

@@ -87,7 +87,7 @@ async def chaos(order: ChaosOrder, settings: Settings) -> int:
             scenario=scenario,
             folder=str(order.loaded.path.parent),
             model=choice.source,
-            memory=str(settings.memory) if scenario.memory.knowledge else None,
+            memory=settings.memory if scenario.memory.knowledge else None,
             state=str(state),
             mcp=listed,
         )

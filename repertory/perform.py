@@ -256,7 +256,7 @@ def performance_of(
         scenario=scenario,
         folder=str(loaded.path.parent),
         model=choice.source,
-        memory=str(settings.memory) if scenario.memory.remember or scenario.memory.knowledge else None,
+        memory=settings.memory if scenario.memory.remember or scenario.memory.knowledge else None,
         mcp=listed,
         state=str(settings.home / "state" / scenario.name),
         kept_data=KeptData.of(scenario.data),

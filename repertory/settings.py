@@ -3,6 +3,8 @@
 REPERTORY_HOME      where models, journal, memories and Ray's state lie; default ~/.repertory
 REPERTORY_JOURNAL   the journal of all runs: postgresql://USER@HOST/DATABASE for several machines, or a file;
                     default journal.db in the home. `--journal` sets it. PGPASSWORD serves as its password.
+REPERTORY_MEMORY    the long-term memory: a directory, or s3://BUCKET/PREFIX (gs://, az://) for several machines, with
+                    the credentials in the storage's own variables; default memory in the home
 REPERTORY_API_KEY   the key of the endpoint that `--endpoint` names; OPENAI_API_KEY serves as well
 REPERTORY_DEBUG     1 shows the traceback of an error
 """
@@ -29,6 +31,8 @@ class Settings:
     """All of the environment's variables: a scenario's tools name those that hold their secrets."""
     journal_text: str = field(default="", repr=False)
     """Where the journal is, as it was given; empty for the file in the home."""
+    memory_text: str = ""
+    """Where the long-term memory is, as it was given; empty for the directory in the home."""
     journal_password: str = field(default="", repr=False)
     """The password of the journal's server, where its address has none."""
     debug: bool = False
@@ -50,9 +54,9 @@ class Settings:
         return with_password_of(address, {"PGPASSWORD": self.journal_password})
 
     @property
-    def memory(self) -> Path:
-        """The directory of the long-term memory."""
-        return self.home / "memory"
+    def memory(self) -> str:
+        """The directory of the long-term memory, or its address in object storage."""
+        return self.memory_text or str(self.home / "memory")
 
     @property
     def secrets(self) -> dict[str, str]:
@@ -72,6 +76,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         home=usual_home(environment),
         api_key=environment.get("REPERTORY_API_KEY") or environment.get("OPENAI_API_KEY") or None,
         journal_text=environment.get("REPERTORY_JOURNAL", ""),
+        memory_text=environment.get("REPERTORY_MEMORY", ""),
         journal_password=environment.get("PGPASSWORD", ""),
         debug=environment.get("REPERTORY_DEBUG", "") not in ("", "0"),
     )

@@ -48,14 +48,14 @@ def knowledge_name(folder: str) -> str:
     return f"{Path(folder).name}-{digest(folder.encode())[:8]}"
 
 
-def open_memory(directory: Path, memory: schema.Memory) -> LongTermMemory:
+def open_memory(where: Path | str, memory: schema.Memory) -> LongTermMemory:
     """The long-term memory that a scenario asks for; models are loaded at their first use."""
     from memory.embed import choose_embedder
     from memory.long_term import LongTermMemory
     from memory.rerank import CrossEncoderReranker
 
     reranker = CrossEncoderReranker(memory.reranker) if memory.reranker else None
-    return LongTermMemory(directory, choose_embedder(memory.embedder or "auto"), reranker=reranker)
+    return LongTermMemory(where, choose_embedder(memory.embedder or "auto"), reranker=reranker)
 
 
 def load_domain(reference: str, folder: Path | None = None, data: str | None = None) -> Domain:
@@ -181,7 +181,7 @@ class Equipment:
     def _kept(self) -> LongTermMemory:
         """The long-term memory, whose embedder is loaded once for all that wake."""
         assert self.config.memory is not None
-        return open_memory(Path(self.config.memory), self.config.scenario.memory)
+        return open_memory(self.config.memory, self.config.scenario.memory)
 
     def memories(self) -> tuple[Memory, Memory, Memory]:
         """Knowledge, episodes and preferences."""

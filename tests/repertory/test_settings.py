@@ -10,7 +10,7 @@ from repertory.settings import read_settings
 def test_everything_lies_below_one_directory() -> None:
     settings = read_settings({"REPERTORY_HOME": "/somewhere"})
     assert (settings.models, settings.journal.path) == (Path("/somewhere/models"), Path("/somewhere/journal.db"))
-    assert settings.memory == Path("/somewhere/memory")
+    assert settings.memory == "/somewhere/memory"
 
 
 def test_without_variables_it_is_the_home_directory() -> None:
