@@ -6,7 +6,7 @@ fields that it does not know, so a misspelt one has no effect and no error.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 Fields = dict[str, Any]
 """Field → its type: a class, a mapping of fields, or a list with the type of its items. `ANY` takes any text keys."""
@@ -61,11 +61,13 @@ def flaws(found: Any, expected: Any, path: str = "") -> list[str]:
     if isinstance(expected, dict):
         if not isinstance(found, dict):
             return [f"{path}: found {found!r}, expected a mapping"]
-        return [flaw for key, value in found.items() for flaw in _of_field(key, value, expected, f"{path}.{key}")]
+        fields, known = cast("Fields", found), cast("Fields", expected)
+        return [flaw for key, value in fields.items() for flaw in _of_field(key, value, known, f"{path}.{key}")]
     if isinstance(expected, list):
         if not isinstance(found, list):
             return [f"{path}: found {found!r}, expected a list"]
-        return [flaw for number, item in enumerate(found) for flaw in flaws(item, expected[0], f"{path}[{number}]")]
+        items = cast("list[Any]", found)
+        return [flaw for number, item in enumerate(items) for flaw in flaws(item, expected[0], f"{path}[{number}]")]
     is_right = isinstance(found, expected) and not (expected is int and isinstance(found, bool))
     return [] if is_right else [f"{path}: found {found!r}, expected {expected.__name__}"]
 
