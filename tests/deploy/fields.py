@@ -66,7 +66,7 @@ def flaws(found: Any, expected: Any, path: str = "") -> list[str]:
     if isinstance(expected, list):
         if not isinstance(found, list):
             return [f"{path}: found {found!r}, expected a list"]
-        items = cast("list[Any]", found)
+        items: list[Any] = found
         return [flaw for number, item in enumerate(items) for flaw in flaws(item, expected[0], f"{path}[{number}]")]
     is_right = isinstance(found, expected) and not (expected is int and isinstance(found, bool))
     return [] if is_right else [f"{path}: found {found!r}, expected {expected.__name__}"]
