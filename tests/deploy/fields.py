@@ -64,12 +64,15 @@ def flaws(found: Any, expected: Any, path: str = "") -> list[str]:
         fields, known = cast("Fields", found), cast("Fields", expected)
         return [flaw for key, value in fields.items() for flaw in _of_field(key, value, known, f"{path}.{key}")]
     if isinstance(expected, list):
-        if not isinstance(found, list):
+        if not _is_list(found):
             return [f"{path}: found {found!r}, expected a list"]
-        items: list[Any] = found
-        return [flaw for number, item in enumerate(items) for flaw in flaws(item, expected[0], f"{path}[{number}]")]
+        return [flaw for number, item in enumerate(found) for flaw in flaws(item, expected[0], f"{path}[{number}]")]
     is_right = isinstance(found, expected) and not (expected is int and isinstance(found, bool))
     return [] if is_right else [f"{path}: found {found!r}, expected {expected.__name__}"]
+
+
+def _is_list(found: object) -> bool:
+    return isinstance(found, list)
 
 
 def _of_field(key: str, value: Any, expected: Fields, path: str) -> list[str]:
