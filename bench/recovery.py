@@ -36,9 +36,8 @@ from runtime import ids, steps
 from runtime.actor_channel import ActorChannel, ActorUnavailable, answer
 from runtime.blobs import digest
 from runtime.channel import RunOrder
-from runtime.cluster import RayEngine
+from runtime.cluster import RayEngine, connect
 from runtime.codec import Json, canonical, parse
-from runtime.crew import connect
 from runtime.delivery import Delivery
 from runtime.engine import Performance
 from runtime.events import AgentName, AnyEvent, MessageSent, RunStarted, StepCompleted
