@@ -35,8 +35,8 @@ from runtime.autogen import TeamBuilder
 from runtime.codec import Json, canonical
 from runtime.engine import Performance
 from runtime.events import AgentName
+from runtime.journals.sql_journal import SqliteJournal
 from runtime.local import LocalEngine
-from runtime.sql_journal import SqliteJournal
 from runtime.team import Resources, Rest, Team, TeamSpec
 
 NEVER = 1_000_000

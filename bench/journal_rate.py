@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 
 from runtime.codec import encode_event
-from runtime.compression import squeeze
 from runtime.events import AgentName, DeliveryStarted
-from runtime.sql_journal import SqliteJournal
+from runtime.journals.compression import squeeze
+from runtime.journals.sql_journal import SqliteJournal
 
 ROUNDS = 5
 ALONE = 300

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.talks import Talk, performance
+from runtime.journals.sql_journal import SqliteJournal
 from runtime.local import LocalEngine
-from runtime.sql_journal import SqliteJournal
 
 GROWING = Talk(kind="growing", turns=100, tokens_in=1590, tokens_out=495)
 """100 model calls over a conversation that grows to 209,000 tokens."""

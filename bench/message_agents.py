@@ -20,8 +20,8 @@ from autogen_core import AgentId, AgentRuntime, MessageContext, RoutedAgent, Sin
 from bench.message_counts import ALONE, FLIGHT, TOGETHER, WARM_UP
 from runtime.autogen import RayAgentRuntime
 from runtime.journal import Journal, MemoryJournal
-from runtime.journal_address import journal_address, open_journal
-from runtime.sql_journal import SqlJournal
+from runtime.journals.journal_address import journal_address, open_journal
+from runtime.journals.sql_journal import SqlJournal
 
 
 @dataclass

@@ -33,20 +33,20 @@ import psutil
 import ray as untyped_ray
 
 from runtime import ids, steps
-from runtime.actor_channel import ActorChannel, ActorUnavailable, answer
 from runtime.blobs import digest
-from runtime.channel import RunOrder
 from runtime.cluster import RayEngine, connect
 from runtime.codec import Json, canonical, parse
-from runtime.delivery import Delivery
 from runtime.engine import Performance
 from runtime.events import AgentName, AnyEvent, MessageSent, RunStarted, StepCompleted
-from runtime.journal_address import journal_address
-from runtime.ray_actors import SequencerActor
-from runtime.ray_local import ensure_ray, stop_ray
+from runtime.exchange.channel import RunOrder
+from runtime.hosting.delivery import Delivery
+from runtime.journals.journal_address import journal_address
+from runtime.journals.sql_journal import SqliteJournal
+from runtime.on_ray.actor_channel import ActorChannel, ActorUnavailable, answer
+from runtime.on_ray.ray_actors import SequencerActor
+from runtime.on_ray.ray_local import ensure_ray, stop_ray
 from runtime.routing import AgentPolicy, Placement
 from runtime.service import SequencerService
-from runtime.sql_journal import SqliteJournal
 from runtime.steps import StepCall, StepResult
 from runtime.team import AgentSpec, Incoming, Resources, Rest, Team, TeamSpec
 

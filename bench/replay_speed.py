@@ -34,12 +34,12 @@ from runtime.codec import Json, canonical
 from runtime.engine import Performance
 from runtime.events import AgentName
 from runtime.journal import Journal
-from runtime.journal_address import open_journal
 from runtime.journaled import JournaledTool
+from runtime.journals.journal_address import open_journal
+from runtime.journals.sql_journal import SqliteJournal
 from runtime.local import LocalEngine
+from runtime.reading.run_comparison import compare
 from runtime.replay import replay
-from runtime.run_comparison import compare
-from runtime.sql_journal import SqliteJournal
 from runtime.team import Resources, Team, TeamSpec
 
 T = TypeVar("T")

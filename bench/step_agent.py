@@ -21,9 +21,9 @@ from runtime.codec import Json, canonical, parse
 from runtime.collector import collect_rarely
 from runtime.engine import Performance
 from runtime.events import AgentName
-from runtime.journal_address import journal_address, open_journal
+from runtime.journals.journal_address import journal_address, open_journal
+from runtime.journals.sql_journal import SqlJournal
 from runtime.local import LocalEngine
-from runtime.sql_journal import SqlJournal
 from runtime.steps import StepCall, StepResult
 from runtime.team import AgentSpec, Incoming, Resources, Team, TeamSpec
 

@@ -20,10 +20,10 @@ from repertory.perform import first_message, first_recipient, learn_knowledge
 from repertory.settings import Settings
 from runtime import clock
 from runtime.chaos import Account, Point, Trial
-from runtime.chaos_local import LocalChaos
 from runtime.engine import Performance
 from runtime.errors import RunError, UsageError
-from runtime.journal_address import JournalAddress, journal_address, open_journal
+from runtime.journals.journal_address import JournalAddress, journal_address, open_journal
+from runtime.killing.chaos_local import LocalChaos
 from scenarios.load import LoadedScenario
 from scenarios.outside import tool_secrets
 from scenarios.team_config import TeamConfig
@@ -51,7 +51,7 @@ class ChaosOrder:
 
 
 class Chaos(Protocol):
-    """Kills and recovers a run; see `runtime.chaos_local.LocalChaos`."""
+    """Kills and recovers a run; see `runtime.killing.chaos_local.LocalChaos`."""
 
     async def undisturbed(self) -> tuple[Account, list[Point]]:
         """What the undisturbed run leaves behind, and the points at which it may be killed."""
@@ -107,7 +107,7 @@ def _journal(settings: Settings, folder: Path) -> Generator[JournalAddress]:
     if settings.journal.path is not None:
         yield journal_address(folder / "journal.db")
         return
-    from runtime.scratch_database import scratch_database
+    from runtime.journals.scratch_database import scratch_database
 
     with scratch_database(settings.journal) as address:
         yield address
@@ -124,8 +124,8 @@ def _engine(
         in_memory = LocalChaos(performance, folder, bookings)
         return in_memory if journal.path else replace(in_memory, journal=partial(open_journal, journal))
     from memory.ray_blackboard import RayBlackboard
-    from runtime.chaos_ray import RayChaos
-    from runtime.ray_local import ensure_ray
+    from runtime.killing.chaos_ray import RayChaos
+    from runtime.on_ray.ray_local import ensure_ray
 
     address = ensure_ray(settings.home, progress=say).address
     return RayChaos(

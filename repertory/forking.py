@@ -23,10 +23,10 @@ from runtime.codec import Json, parse
 from runtime.engine import recorded_performance, versions
 from runtime.errors import UsageError
 from runtime.events import AnyEvent, MessagePublished, MessageSent, StepCompleted, StepStarted
+from runtime.exchange.recollection import EVERY
 from runtime.fork import ForkOrder, Point, at_delivery, at_message, at_result, fork, start
-from runtime.fork_bill import Bill, Count, bill
 from runtime.journal import Journal
-from runtime.recollection import EVERY
+from runtime.reading.fork_bill import Bill, Count, bill
 from runtime.team import Resources, Team, find_builder
 from scenarios.equipment import Equipment
 from scenarios.flaws import nearest

@@ -172,7 +172,7 @@ def _engine(
 
         return nullcontext(LocalEngine(journal))
     from runtime.cluster import RayStage
-    from runtime.ray_local import ensure_ray
+    from runtime.on_ray.ray_local import ensure_ray
 
     ray = ensure_ray(settings.home, progress=say)
     return RayStage(ray.address, settings.journal, hosts=order.hosts, sequencers=order.sequencers, secrets=secrets)

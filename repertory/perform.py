@@ -292,7 +292,7 @@ def engine_of(order: Resumption, settings: Settings, journal: Journal) -> Engine
         collect_rarely()
         return LocalEngine(journal)
     from runtime.cluster import RayEngine
-    from runtime.ray_local import ensure_ray
+    from runtime.on_ray.ray_local import ensure_ray
 
     ray = ensure_ray(settings.home, progress=say)
     return RayEngine(ray.address, settings.journal, hosts=order.hosts)

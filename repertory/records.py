@@ -9,8 +9,8 @@ from pathlib import Path
 
 from runtime.errors import UsageError
 from runtime.journal import Journal
-from runtime.journal_address import JournalAddress, open_journal
-from runtime.run_summary import RunSummary
+from runtime.journals.journal_address import JournalAddress, open_journal
+from runtime.reading.run_summary import RunSummary
 
 LAST = "last"
 """The alias of the run that started last."""

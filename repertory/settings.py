@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runtime.journal_address import JournalAddress, journal_address, usual_home, with_password_of
+from runtime.journals.journal_address import JournalAddress, journal_address, usual_home, with_password_of
 
 
 @dataclass(frozen=True)

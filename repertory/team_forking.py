@@ -15,12 +15,12 @@ from repertory.perform import Resumption
 from repertory.settings import Settings
 from repertory.team_runs import resume_team
 from runtime import clock
-from runtime.autogen_asked import TaskGiven
-from runtime.autogen_team import BUILDER, build
+from runtime.autogen_teams.asked import TaskGiven
+from runtime.autogen_teams.durable_record import payload_of
+from runtime.autogen_teams.team import BUILDER, build
 from runtime.beginning import beginning
 from runtime.blobs import Payload
 from runtime.codec import Json, parse
-from runtime.durable_record import payload_of
 from runtime.engine import recorded_performance, versions
 from runtime.errors import UsageError
 from runtime.events import AnyEvent

@@ -17,11 +17,11 @@ from repertory.records import opened
 from repertory.settings import Settings
 from repertory.traces import both, traced
 from runtime import clock
-from runtime.autogen_asked import TaskGiven
-from runtime.autogen_component import secrets_of
-from runtime.autogen_team import spec_of
+from runtime.autogen_teams.asked import TaskGiven
+from runtime.autogen_teams.component import secrets_of
+from runtime.autogen_teams.durable_record import FIRST, finishing, payload_of
+from runtime.autogen_teams.team import spec_of
 from runtime.codec import Json
-from runtime.durable_record import FIRST, finishing, payload_of
 from runtime.engine import Performance
 from runtime.errors import RunError, UsageError
 from runtime.events import EffectClass

@@ -15,7 +15,7 @@ from runtime.codec import Json, parse
 from runtime.errors import UsageError
 from runtime.events import AnyEvent, StepCompleted, StepStarted
 from runtime.journal import Journal
-from runtime.journal_address import JournalAddress
+from runtime.journals.journal_address import JournalAddress
 from runtime.telemetry import Span, Tracer, spans_of
 
 if TYPE_CHECKING:

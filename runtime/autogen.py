@@ -35,11 +35,11 @@ from autogen_core._message_handler_context import MessageHandlerContext
 from autogen_core._subscription_context import SubscriptionInstantiationContext
 
 from runtime import steps
-from runtime.autogen_runtime import RayAgentRuntime as RayAgentRuntime
+from runtime.autogen_local.runtime import RayAgentRuntime as RayAgentRuntime
 from runtime.codec import Json, canonical, parse
-from runtime.delivery import Delivery
 from runtime.errors import UsageError
 from runtime.events import AgentName, Topic
+from runtime.hosting.delivery import Delivery
 from runtime.letters import Letters
 from runtime.routing import AgentPolicy, Subscription
 from runtime.team import AgentSpec, Incoming, Team

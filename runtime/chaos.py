@@ -1,8 +1,8 @@
 """Whether a run that was killed and taken up again is the run that nobody disturbed: the comparison, without I/O.
 
 Equal does not mean the same bytes. Times differ, and where agents work at once what they do may interleave in another
-order; `docs/chaos.md` says what must be equal and why. Who kills and recovers is in `runtime/chaos_local.py` and
-`runtime/chaos_ray.py`.
+order; `docs/chaos.md` says what must be equal and why. Who kills and recovers is in `runtime/killing/chaos_local.py`
+and `runtime/killing/chaos_ray.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import msgspec
 
 from runtime.blobs import digest
 from runtime.codec import Json
-from runtime.effects import Effect
 from runtime.errors import UsageError
 from runtime.events import (
     AnyEvent,
@@ -28,6 +27,7 @@ from runtime.events import (
     StepCompleted,
     StepStarted,
 )
+from runtime.killing.effects import Effect
 
 Side = Literal["before", "after"]
 """Whether the process dies before an append is durable, or after it and before anyone is told."""

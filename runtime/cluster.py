@@ -1,6 +1,7 @@
 """Performing runs on a Ray cluster: many at once on a `RayStage`, or a single one with a `RayEngine`.
 
-The driver is a host as well, of the agents that are placed `local`. What happens in the cluster is `runtime/crew.py`'s.
+The driver is a host as well, of the agents that are placed `local`. What happens in the cluster is
+`runtime/on_ray/crew.py`'s.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from typing import Any, Self
 import ray as untyped_ray
 
 from runtime.codec import Json
-from runtime.crew import Crew, CrewOrder
 from runtime.engine import Performance, build, drive
 from runtime.errors import UsageError
-from runtime.journal_address import JournalAddress, journal_address
+from runtime.journals.journal_address import JournalAddress, journal_address
+from runtime.on_ray.crew import Crew, CrewOrder
 
 LOSSES = 5
 """How many hosts a run may lose one after another without any event of its own between before it is given up."""

@@ -15,7 +15,7 @@ from difflib import SequenceMatcher
 from typing import Literal, TypeAlias
 
 from runtime.events import AgentName, Failure
-from runtime.run_tree import DeliveryNode, Doing, MessageNode, RunTree, StepNode
+from runtime.reading.run_tree import DeliveryNode, Doing, MessageNode, RunTree, StepNode
 
 Node: TypeAlias = StepNode | MessageNode | DeliveryNode
 

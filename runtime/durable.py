@@ -1,7 +1,8 @@
 """AgentChat's teams made durable: `await durable(team, run_id="…")` has the team's own methods, each one on record.
 
 Called again with the same run id, after a crash or on another day, the program is answered from the record as far as
-that goes, and the team goes on from there: no finished step is performed again (`runtime/durable_team.py`).
+that goes, and the team goes on from there: no finished step is performed again
+(`runtime/autogen_teams/durable_team.py`).
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ from typing import Literal, cast
 import structlog
 from autogen_agentchat.teams import BaseGroupChat
 
-from runtime.autogen_component import dumped
-from runtime.autogen_function import reference_of
-from runtime.autogen_graph import stays
-from runtime.autogen_team import live, spec_of
+from runtime.autogen_teams.component import dumped
+from runtime.autogen_teams.durable_record import FIRST, EndedRun, Log, numbered_requests
+from runtime.autogen_teams.durable_team import DurableTeam
+from runtime.autogen_teams.function import reference_of
+from runtime.autogen_teams.graph import stays
+from runtime.autogen_teams.team import live, spec_of
 from runtime.beginning import beginning
 from runtime.codec import Json, canonical, parse
-from runtime.durable_record import FIRST, EndedRun, Log, numbered_requests
-from runtime.durable_team import DurableTeam
 from runtime.engine import Engine, Performance, new_run_id
 from runtime.errors import UsageError
 from runtime.events import AnyEvent, Digest, EffectClass, RunCompleted, RunFailed
 from runtime.journal import Journal
-from runtime.journal_address import JournalAddress, journal_address, open_journal, usual_home, usual_journal
+from runtime.journals.journal_address import JournalAddress, journal_address, open_journal, usual_home, usual_journal
 from runtime.replay import Replayed, replay
 from runtime.team import Ask, TeamSpec
 
@@ -208,7 +209,7 @@ def _engine(stage: Stage, journal: Journal, address: JournalAddress | None) -> E
 
         return LocalEngine(journal)
     from runtime.cluster import RayEngine
-    from runtime.ray_local import ensure_ray
+    from runtime.on_ray.ray_local import ensure_ray
 
     assert address is not None, "a journal for Ray is given by its address"
     return RayEngine(stage.address or ensure_ray(_home()).address, address, hosts=stage.hosts)

@@ -18,11 +18,8 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from runtime import clock, ids
-from runtime.attendance import Attendance, Left
 from runtime.beginning import beginning
 from runtime.blobs import digest
-from runtime.channel import Channel, NotKnownHere, RunOrder
-from runtime.code_digest import code_digest
 from runtime.codec import Json, canonical, parse
 from runtime.errors import BudgetExceeded, ClusterLost, RepertoryError, RunError, UsageError
 from runtime.events import (
@@ -40,11 +37,14 @@ from runtime.events import (
     RunStarted,
     StepAsked,
 )
+from runtime.exchange.attendance import Attendance, Left
+from runtime.exchange.channel import Channel, NotKnownHere, RunOrder
+from runtime.exchange.line import Answer, Converse, Line, answered, run_error
+from runtime.exchange.parcels import Parcel
 from runtime.failures import describe
 from runtime.host import Host, Part, fork_part
 from runtime.journal import Journal
-from runtime.line import Answer, Converse, Line, answered, run_error
-from runtime.parcels import Parcel
+from runtime.reading.code_digest import code_digest
 from runtime.sequencer import UNDO
 from runtime.team import Ask, Resources, Team, TeamSpec, find_builder
 from runtime.telemetry import traceparent
@@ -185,7 +185,7 @@ def _order(performance: Performance, team: Team, driver: str) -> RunOrder:
 def versions(spec: TeamSpec | None = None) -> dict[str, str]:
     """The versions of Python and of the distributions that decide how a run goes, where they are installed.
 
-    With a team's specification, `code` is a digest of the code of today (`runtime/code_digest.py`).
+    With a team's specification, `code` is a digest of the code of today (`runtime/reading/code_digest.py`).
     """
     code = {"code": code_digest(spec)} if spec is not None else {}
     return {**_installed(), **code}

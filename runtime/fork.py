@@ -2,7 +2,7 @@
 
 Where a fork may begin is decided here, purely. `fork` then writes the new run's first events: that it was forked, and
 what an edit has set in place of what happened. Whoever resumes the run (`runtime/engine.py`) performs the rest: what
-is asked again as it was is answered from the parent (`runtime/recollection.py`).
+is asked again as it was is answered from the parent (`runtime/exchange/recollection.py`).
 """
 
 from __future__ import annotations

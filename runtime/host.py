@@ -18,9 +18,6 @@ import structlog
 
 from runtime import clock
 from runtime.blobs import digest
-from runtime.cell import Cell
-from runtime.cells import Cells
-from runtime.channel import RunOver
 from runtime.codec import canonical
 from runtime.errors import RepertoryError, Unreachable
 from runtime.events import (
@@ -40,11 +37,14 @@ from runtime.events import (
     StepCompleted,
     StepStarted,
 )
+from runtime.exchange.channel import RunOver
+from runtime.exchange.parcels import ForkPast, Parcel
+from runtime.exchange.recollection import Recalled, may_fire
 from runtime.failures import describe
-from runtime.parcels import ForkPast, Parcel
-from runtime.recollection import Recalled, may_fire
-from runtime.rest_watch import RestWatch
-from runtime.standing import Standing
+from runtime.hosting.cell import Cell
+from runtime.hosting.cells import Cells
+from runtime.hosting.rest_watch import RestWatch
+from runtime.hosting.standing import Standing
 from runtime.steps import NeedsPerson, StepCall, StepResult
 from runtime.team import Team
 from runtime.telemetry import traceparent
@@ -53,7 +53,7 @@ Submit = Callable[[str, list[AnyEvent], dict[Digest, bytes]], Awaitable[None]]
 """Hands proposed events of a run, with the blobs that they name, to its sequencer; returns when they are durable."""
 
 Room = Callable[[str, str], Awaitable[bool]]
-"""Asks the sequencer whether there is room for more messages, by run and step; see `runtime.channel.Channel.room`."""
+"""Asks the sequencer whether there is room for more messages, by run and step; see `Channel.room`."""
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +65,7 @@ class _Batch:
 
 
 Recall = Callable[[str, StepStarted, bytes], Awaitable[Recalled | None]]
-"""Asks the sequencer how a step of a fork ends, by run, step and request; see `runtime.channel.Channel.recall`."""
+"""Asks the sequencer how a step of a fork ends, by run, step and request; see `Channel.recall`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,7 +393,7 @@ class Host:
         return HostedRun(run, part.team, self._submit, self._secrets, on_broken, part.fork, self._room)
 
     def held(self) -> dict[str, dict[AgentName, int]]:
-        """What lives here, as a sequencer that has started afresh must know it; see `runtime.channel.Held`."""
+        """What lives here, as a sequencer that has started afresh must know it; see `runtime.exchange.channel.Held`."""
         return {run: hosted.held() for run, hosted in self._runs.items()}
 
     async def close_run(self, run: str) -> None:

@@ -2,7 +2,7 @@
 
 Per run there is a sequence of events without gaps and one owner at a time; the blobs that events name are shared by all
 runs. The sequencer appends; recovery, replay, forks and the viewer read. `MemoryJournal` here is for tests and for runs
-that nobody wants to keep; `runtime/sql_journal.py` keeps them on disk.
+that nobody wants to keep; `runtime/journals/sql_journal.py` keeps them on disk.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from runtime import blobs as content
 from runtime.codec import decode_event, encode_event, format_of
 from runtime.errors import CorruptEvent, SeqConflict, StaleEpoch, UsageError
 from runtime.events import AnyEvent, Digest, RunForked
-from runtime.run_summary import RunSummary, summarised
+from runtime.reading.run_summary import RunSummary, summarised
 
 
 class Journal(Protocol):

@@ -30,10 +30,10 @@ from pydantic import BaseModel
 from runtime import steps
 from runtime.budget import estimated_tokens
 from runtime.codec import Json, canonical
-from runtime.delivery import Delivery
 from runtime.events import EffectClass
+from runtime.hosting.delivery import Delivery
+from runtime.hosting.link_book import LinkBook
 from runtime.ids import effect_key
-from runtime.link_book import LinkBook
 from runtime.steps import StepCall, StepResult
 
 EVIDENCE = "evidence"

@@ -1,4 +1,4 @@
-"""Replays a run from its journal: the way in to `runtime/replayer.py`, and out of it, with words for what differs.
+"""Replays a run from its journal: the way in to `runtime/reading/replayer.py`, and words for what differs.
 
 replayed = await replay(journal, run)                      raises Diverged at the first difference
 seen = await replay_to(journal, run, seq)                  the agents as they were after event `seq`
@@ -12,18 +12,18 @@ from dataclasses import dataclass
 
 import msgspec
 
-from runtime.agent_state import AgentState, state_asleep, state_of
 from runtime.beginning import beginning
-from runtime.causes import Cause
 from runtime.codec import canonical, parse
-from runtime.divergence import Changes, Diverged, Divergence, explained
 from runtime.engine import versions
 from runtime.errors import CorruptEvent, UsageError
 from runtime.events import AgentName, AnyEvent, Digest, MessagePublished, RunStarted, StepStarted
 from runtime.journal import Journal
-from runtime.lineage import Lineage
+from runtime.reading.agent_state import AgentState, state_asleep, state_of
+from runtime.reading.causes import Cause
+from runtime.reading.divergence import Changes, Diverged, Divergence, explained
+from runtime.reading.lineage import Lineage
+from runtime.reading.replayer import Manner, Replay, Replayed, Stray
 from runtime.references import blobs_of, named
-from runtime.replayer import Manner, Replay, Replayed, Stray
 from runtime.routing import Routes
 from runtime.team import Resources, Team, TeamSpec, find_builder
 

@@ -19,10 +19,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from runtime import clock
-from runtime.ancestry import Ancestry, ancestry
 from runtime.beginning import beginning
-from runtime.bell import Bell
-from runtime.channel import Held, HostReplaced, Loss, NotKnownHere, Past, RunOrder, RunOver
 from runtime.errors import JournalError, Undeliverable, UsageError
 from runtime.events import (
     AgentName,
@@ -39,13 +36,16 @@ from runtime.events import (
     StepDecided,
     StepStarted,
 )
-from runtime.fleet import PULL_WAIT_S, Due, Fleet
+from runtime.exchange.ancestry import Ancestry, ancestry
+from runtime.exchange.bell import Bell
+from runtime.exchange.channel import Held, HostReplaced, Loss, NotKnownHere, Past, RunOrder, RunOver
+from runtime.exchange.fleet import PULL_WAIT_S, Due, Fleet
+from runtime.exchange.parcels import ForkPast, Parcel
+from runtime.exchange.payloads import Payloads
+from runtime.exchange.recollection import Recalled
 from runtime.journal import Journal
-from runtime.parcels import ForkPast, Parcel
-from runtime.patience import PatientJournal
-from runtime.payloads import Payloads
+from runtime.journals.patience import PatientJournal
 from runtime.placement import HostInfo, place
-from runtime.recollection import Recalled
 from runtime.routing import Placement, Routes
 from runtime.sequencer import UNDO, Outgoing, Sequencer
 

@@ -29,7 +29,7 @@ from runtime.events import (
     StepCompleted,
     StepStarted,
 )
-from runtime.recollection import may_fire
+from runtime.exchange.recollection import may_fire
 from runtime.sequencer import UNDO
 
 UNDOER = AgentName(UNDO)

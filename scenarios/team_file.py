@@ -1,6 +1,6 @@
 """A team of AutoGen's own in a JSON file: what `dump_component` writes, or AutoGen Studio exports; it is not trusted.
 
-Nothing of it is loaded before all that it names has been looked through (`runtime/autogen_component.py`).
+Nothing of it is loaded before all that it names has been looked through (`runtime/autogen_teams/component.py`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runtime.autogen_component import loaded, providers_of, read_component
+from runtime.autogen_teams.component import loaded, providers_of, read_component
 from runtime.codec import Json
 from runtime.errors import UsageError
 from scenarios.json_file import read_json

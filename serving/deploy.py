@@ -22,8 +22,8 @@ from pathlib import Path
 
 import httpx
 
-from runtime import ray_local
 from runtime.errors import RepertoryError, UsageError
+from runtime.on_ray import ray_local
 from serving.blueprint import Blueprint, ServeRequest, draw
 from serving.catalog import shipped_catalog
 from serving.evidence import replica_logs

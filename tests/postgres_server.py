@@ -20,7 +20,7 @@ from typing import Literal
 
 import psycopg
 
-from runtime.journal_address import JournalAddress, journal_address
+from runtime.journals.journal_address import JournalAddress, journal_address
 
 USER = "repertory"
 SETTINGS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from runtime.ray_local import session_logs
+from runtime.on_ray.ray_local import session_logs
 
 
 def ray_processes(home: Path, *titles: str) -> list[psutil.Process]:

@@ -11,7 +11,7 @@ from repertory.output import JsonFlag, plain, print_json, print_line, print_tabl
 
 if TYPE_CHECKING:
     from runtime.diff import Row
-    from runtime.run_comparison import Comparison, Difference
+    from runtime.reading.run_comparison import Comparison, Difference
 
 MAX_ROWS = 60
 """How many rows of the table are shown."""
@@ -40,7 +40,7 @@ def diff(
 async def _compared(a: str, b: str) -> Comparison:
     from repertory.records import chosen, opened
     from repertory.settings import read_settings
-    from runtime.run_comparison import compare
+    from runtime.reading.run_comparison import compare
 
     async with opened(read_settings().journal) as journal:
         runs = await journal.runs()
@@ -63,7 +63,7 @@ def _print(found: Comparison) -> None:
 
 
 def _print_first(first: Difference) -> None:
-    from runtime.run_comparison import meaning
+    from runtime.reading.run_comparison import meaning
 
     print_line(f"\nthey part at {_place(first.row)}: {plain(first.what)}")
     print_line(f"cause: {first.cause} ({meaning(first.cause)})")

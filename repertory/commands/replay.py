@@ -11,9 +11,9 @@ from repertory.commands.runs import RunName
 from repertory.output import JsonFlag, plain, print_json, print_line
 
 if TYPE_CHECKING:
-    from runtime.agent_state import AgentState
     from runtime.events import AnyEvent
-    from runtime.journal_address import JournalAddress
+    from runtime.journals.journal_address import JournalAddress
+    from runtime.reading.agent_state import AgentState
     from runtime.replay import Seen
 
 NOTHING_CALLED = "(no model and no tool was called)"
@@ -66,7 +66,7 @@ async def _replay_one(
     name: str, address: JournalAddress, strict: bool, to: int | None, stop: str | None, trace: Path | None, json: bool
 ) -> int:
     from repertory.records import chosen, opened, runs_of
-    from runtime.debugger import breakpoint_at
+    from runtime.reading.debugger import breakpoint_at
     from runtime.replay import Diverged, Manner, perform_again
 
     run = chosen(await runs_of(address), name).run
@@ -117,7 +117,7 @@ def _end(end: str) -> str:
 
 
 def _print_state(state: AgentState) -> None:
-    from runtime.compared import shown
+    from runtime.reading.compared import shown
 
     print_line(f"\n{state.agent}  {plain(state.kind) or '(not made yet)'}")
     for name, value in state.attributes.items():

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from repertory.progress import Progress
     from repertory.transcript import DeliveryEntry, Known
     from runtime.events import AnyEvent, RunForked
-    from runtime.run_summary import RunSummary
+    from runtime.reading.run_summary import RunSummary
 
 FOLLOW_S = 0.3
 """How long to wait, in seconds, before the journal is looked into again."""
@@ -56,7 +56,7 @@ def show(run: RunName = "last", json: JsonFlag = False) -> None:
     from repertory.progress import progress_of
     from repertory.transcript import transcript
     from runtime.beginning import last_fork
-    from runtime.fork_bill import bill
+    from runtime.reading.fork_bill import bill
 
     summary, events, known = asyncio.run(_read(run))
     progress, tree = progress_of(events), transcript(events, known)
@@ -118,7 +118,7 @@ async def _read(name: str) -> tuple[RunSummary, list[AnyEvent], Known]:
     from runtime.codec import parse
     from runtime.errors import CorruptEvent
     from runtime.events import StepStarted
-    from runtime.run_outcome import prices_of
+    from runtime.reading.run_outcome import prices_of
 
     address = read_settings().journal
     summary = chosen(await runs_of(address), name)
@@ -136,7 +136,7 @@ async def _read(name: str) -> tuple[RunSummary, list[AnyEvent], Known]:
 
 def _fork_lines(fork: RunForked, events: list[AnyEvent]) -> list[str]:
     from repertory.forking import bill_lines
-    from runtime.fork_bill import bill
+    from runtime.reading.fork_bill import bill
 
     return [f"forked from run {fork.parent}, with which it shares {fork.seq - 1} events", *bill_lines(bill(events))]
 

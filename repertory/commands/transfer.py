@@ -14,7 +14,7 @@ from repertory.output import JsonFlag, print_json, print_line
 if TYPE_CHECKING:
     from runtime.export import Imported
     from runtime.export_file import Exported
-    from runtime.journal_address import JournalAddress
+    from runtime.journals.journal_address import JournalAddress
 
 
 def export(

@@ -17,8 +17,8 @@ from runtime.events import FORMAT_VERSION, AgentName, StepCompleted
 from runtime.export import export_bytes
 from runtime.fork import ForkOrder, at_result, fork
 from runtime.journal import Journal, MemoryJournal
+from runtime.journals.sql_journal import SqliteJournal
 from runtime.local import LocalEngine
-from runtime.sql_journal import SqliteJournal
 from runtime.team import TeamSpec
 from tests.golden.schema import schema_bytes
 from tests.runtime.test_resume import FailingJournal

@@ -13,8 +13,8 @@ from runtime.events import FORMAT_VERSION, AnyEvent, DeliveryStarted, RunForked,
 from runtime.export import export_bytes, import_bytes
 from runtime.export_file import unpacked
 from runtime.journal import MemoryJournal
+from runtime.journals.sql_journal import SqliteJournal
 from runtime.replay import Diverged, replay
-from runtime.sql_journal import SqliteJournal
 from tests.golden.make import FOLDER, NAMES, SCHEMA
 from tests.golden.schema import schema_bytes
 from tests.golden.stored import stored_events

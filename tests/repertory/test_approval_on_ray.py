@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.ray_local import stop_ray
+from runtime.on_ray.ray_local import stop_ray
 from tests.ray_processes import ray_processes
 from tests.repertory.small import write_scenario
 

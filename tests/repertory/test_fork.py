@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from runtime import sql_rows
-from runtime.sql_journal import SqliteJournal
+from runtime.journals import sql_rows
+from runtime.journals.sql_journal import SqliteJournal
 from tests.repertory import small
 from tests.repertory.commands import Ended, Terminal
 from tests.repertory.small import write_scenario

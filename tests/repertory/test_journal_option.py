@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runtime.codec import encode_event
-from runtime.journal_address import journal_address, open_journal
+from runtime.journals.journal_address import journal_address, open_journal
 from runtime.references import blobs_of
 from tests.postgres_server import PostgresServer
 from tests.repertory.commands import Terminal

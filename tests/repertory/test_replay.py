@@ -19,7 +19,7 @@ from autogen_core.tools import Tool
 from agents import prompts
 from agents.messages import Answer, Request
 from runtime.journal import MemoryJournal
-from runtime.sql_journal import SqliteJournal
+from runtime.journals.sql_journal import SqliteJournal
 from tests.repertory import small
 from tests.repertory.commands import Ended, Terminal
 from tests.repertory.pseudo_terminal import pseudo_terminal

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.ray_local import stop_ray
+from runtime.on_ray.ray_local import stop_ray
 from tests.repertory.small import write_scenario
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]

@@ -8,7 +8,7 @@ import re
 import threading
 
 from runtime.events import DeliveryStarted, StepStarted
-from runtime.sql_journal import SqliteJournal
+from runtime.journals.sql_journal import SqliteJournal
 from tests.repertory.commands import Terminal
 from tests.repertory.story import BLOBS, HASH, told
 

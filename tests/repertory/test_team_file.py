@@ -13,7 +13,7 @@ from autogen_agentchat.conditions import FunctionalTermination, MaxMessageTermin
 from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_ext.models.openai import OpenAIChatCompletionClient
 
-from runtime.autogen_component import dumped
+from runtime.autogen_teams.component import dumped
 from runtime.durable import durable
 from tests.repertory.commands import Terminal
 from tests.runtime.chats import INFO, call, double, says
@@ -137,7 +137,7 @@ HOSTILE: dict[str, tuple[Any, str]] = {
             config={
                 "participants": [
                     {
-                        "provider": "runtime.autogen_function.NamedFunctionTool",
+                        "provider": "runtime.autogen_teams.function.NamedFunctionTool",
                         "config": {"function": "os:system", "name": "x", "description": "y"},
                     }
                 ]

@@ -6,8 +6,8 @@ import asyncio
 import json
 import sqlite3
 
+from runtime.journals.sql_journal import SqliteJournal
 from runtime.local import LocalEngine
-from runtime.sql_journal import SqliteJournal
 from tests.repertory.commands import Terminal
 from tests.runtime.teams import performance
 

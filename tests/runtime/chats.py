@@ -15,11 +15,11 @@ from autogen_core import FunctionCall
 from autogen_core.models import CreateResult, ModelInfo, RequestUsage
 from autogen_ext.models.replay import ReplayChatCompletionClient
 
+from runtime.autogen_teams.durable_team import DurableTeam
 from runtime.durable import durable, replayed
-from runtime.durable_team import DurableTeam
 from runtime.events import AnyEvent, StepStarted
+from runtime.journals.sql_journal import SqliteJournal
 from runtime.replay import Replayed
-from runtime.sql_journal import SqliteJournal
 
 INFO: ModelInfo = {
     "vision": False,

@@ -14,8 +14,8 @@ from runtime.cluster import RayEngine
 from runtime.codec import Json
 from runtime.engine import recorded_performance
 from runtime.errors import RepertoryError
-from runtime.ray_local import ensure_ray
-from runtime.sql_journal import SqliteJournal
+from runtime.journals.sql_journal import SqliteJournal
+from runtime.on_ray.ray_local import ensure_ray
 from tests.runtime.payments import performance
 
 

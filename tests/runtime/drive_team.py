@@ -12,7 +12,7 @@ from autogen_agentchat.conditions import TextMentionTermination
 from autogen_agentchat.teams import BaseGroupChat, RoundRobinGroupChat
 
 from runtime.durable import Stage, durable
-from runtime.ray_local import ensure_ray
+from runtime.on_ray.ray_local import ensure_ray
 from tests.runtime.chats import said
 from tests.runtime.ledger_model import LedgerModel
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from runtime.journal import Journal
-from runtime.sql_journal import SqliteJournal
+from runtime.journals.sql_journal import SqliteJournal
 from tests.runtime.journal_samples import blobs, delivery, started
 
 

@@ -28,9 +28,9 @@ from runtime.events import (
     RunCompleted,
     StepCompleted,
 )
+from runtime.exchange.parcels import Parcel
 from runtime.host import HostedRun
 from runtime.journal import MemoryJournal
-from runtime.parcels import Parcel
 from runtime.people import Decision
 from runtime.routing import AgentPolicy, Routes, Subscription
 from runtime.sequencer import Outgoing, Sequencer

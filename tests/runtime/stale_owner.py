@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from runtime.errors import RepertoryError
-from runtime.journal_address import journal_address, open_journal
+from runtime.journals.journal_address import journal_address, open_journal
 from runtime.local import LocalEngine
 from tests.runtime.payments import performance
 

@@ -25,7 +25,7 @@ from autogen_core import (
 from autogen_core.exceptions import MessageDroppedException
 
 from runtime.autogen import RayAgentRuntime
-from runtime.autogen_errors import RegistrationError, RuntimeStopped, UnknownAgent, WrongState
+from runtime.autogen_local.errors import RegistrationError, RuntimeStopped, UnknownAgent, WrongState
 from runtime.errors import JournalError, UsageError
 from runtime.events import (
     AnyEvent,

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from runtime.codec import Json
-from runtime.delivery import WINDOW
 from runtime.events import DeliveryStarted, MessagePublished, MessageSent, StepCompleted
+from runtime.hosting.delivery import WINDOW
 from runtime.journal import MemoryJournal
+from runtime.journals.sql_journal import SqliteJournal
 from runtime.local import LocalEngine
 from runtime.replay import replay
 from runtime.sequencer import MAILBOX_LIMIT
-from runtime.sql_journal import SqliteJournal
 from tests.runtime.flood import GATES, HEARD, Flood, performance
 
 MANY = MAILBOX_LIMIT + 2 * WINDOW

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from runtime.bell import Bell
+from runtime.exchange.bell import Bell
 
 
 async def test_it_wakes_all_who_wait_and_nobody_who_comes_later() -> None:

@@ -14,15 +14,15 @@ import pytest
 
 from runtime import steps
 from runtime.chaos import Account, Crash, Point, Trial, compare, parse_point
-from runtime.chaos_local import CrashingJournal, LocalChaos, PowerCut
 from runtime.codec import Json, canonical
 from runtime.engine import Performance, build, drive, recorded_performance
 from runtime.errors import StaleEpoch, UsageError
 from runtime.events import AgentName, AnyEvent, DeliveryCompleted, Digest, EffectClass, StepCompleted
+from runtime.exchange.parcels import Parcel
 from runtime.journal import Journal, MemoryJournal
-from runtime.journal_address import open_journal
+from runtime.journals.journal_address import open_journal
+from runtime.killing.chaos_local import CrashingJournal, LocalChaos, PowerCut
 from runtime.local import LocalEngine
-from runtime.parcels import Parcel
 from runtime.service import SequencerService
 from runtime.steps import StepCall, StepResult
 from runtime.team import AgentSpec, Resources, Team, TeamSpec

@@ -15,9 +15,9 @@ from runtime.engine import recorded_performance, versions
 from runtime.errors import Undeliverable
 from runtime.events import StepStarted
 from runtime.fork import ForkOrder, at_result, fork
-from runtime.fork_bill import bill
+from runtime.journals.sql_journal import SqliteJournal
+from runtime.reading.fork_bill import bill
 from runtime.replay import replay
-from runtime.sql_journal import SqliteJournal
 from tests.runtime.teams import performance
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.codec import encode_event
-from runtime.compression import expand, squeeze
+from runtime.journals.compression import expand, squeeze
 from tests.runtime.journal_samples import HASH, one_of_each, question
 
 

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.blobs import digest
-from runtime.causes import RunCause
 from runtime.codec import canonical
 from runtime.diff import matched
 from runtime.events import AnyEvent, StepCompleted, StepStarted
 from runtime.journal import MemoryJournal
-from runtime.run_comparison import Comparison, compare
-from runtime.run_tree import StepNode
+from runtime.reading.causes import RunCause
+from runtime.reading.run_comparison import Comparison, compare
+from runtime.reading.run_tree import StepNode
 from tests.runtime.changing import other, recorded
 from tests.runtime.test_local import perform
 

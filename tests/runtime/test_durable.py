@@ -15,8 +15,8 @@ from autogen_agentchat.messages import TextMessage
 from autogen_agentchat.teams import BaseGroupChat, RoundRobinGroupChat
 from autogen_ext.models.openai import OpenAIChatCompletionClient
 
-from runtime.autogen_component import dumped
-from runtime.autogen_graph import stays
+from runtime.autogen_teams.component import dumped
+from runtime.autogen_teams.graph import stays
 from runtime.durable import durable, replayed
 from runtime.errors import UsageError
 from runtime.events import DeliveryCompleted, RunCompleted, StepStarted

@@ -18,12 +18,12 @@ from autogen_agentchat.teams import (
     Swarm,
 )
 
-from runtime.autogen_asked import TaskGiven
-from runtime.autogen_component import dumped
-from runtime.autogen_team import spec_of
-from runtime.chaos_local import LocalChaos
-from runtime.durable_record import FIRST, payload_of
+from runtime.autogen_teams.asked import TaskGiven
+from runtime.autogen_teams.component import dumped
+from runtime.autogen_teams.durable_record import FIRST, payload_of
+from runtime.autogen_teams.team import spec_of
 from runtime.engine import Performance
+from runtime.killing.chaos_local import LocalChaos
 from tests.runtime.chats import call, double, model, says, shout
 
 

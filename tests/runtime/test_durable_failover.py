@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from autogen_agentchat.teams import BaseGroupChat
 
-from runtime.autogen_asked import TaskGiven
-from runtime.autogen_component import dumped
-from runtime.autogen_team import spec_of
+from runtime.autogen_teams.asked import TaskGiven
+from runtime.autogen_teams.component import dumped
+from runtime.autogen_teams.durable_record import FIRST, payload_of
+from runtime.autogen_teams.team import spec_of
 from runtime.codec import Json
-from runtime.durable_record import FIRST, payload_of
 from runtime.engine import Performance
 from runtime.events import AnyEvent, DeliveryStarted, RunCompleted, StepCompleted
 from tests.runtime.test_durable_chaos import branching, nested, with_tools

@@ -17,8 +17,8 @@ import pytest
 import runtime
 from runtime.durable import replayed
 from runtime.events import AnyEvent, RunCompleted, StepCompleted
-from runtime.ray_local import stop_ray
-from runtime.sql_journal import SqliteJournal
+from runtime.journals.sql_journal import SqliteJournal
+from runtime.on_ray.ray_local import stop_ray
 from tests.runtime.drive_team import TALK
 from tests.runtime.payments import LOOK_AGAIN_S, Ledger
 
@@ -33,7 +33,9 @@ ONCE = {"one": 1, "held two": 1, "three": 1, "four DONE": 1}
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home with a Ray head of its own, started by a process of its own."""
     folder = tmp_path_factory.mktemp("home")
-    start = "import pathlib, sys, runtime.ray_local; runtime.ray_local.ensure_ray(pathlib.Path(sys.argv[1]))"
+    start = (
+        "import pathlib, sys; from runtime.on_ray.ray_local import ensure_ray; ensure_ray(pathlib.Path(sys.argv[1]))"
+    )
     subprocess.run([sys.executable, "-c", start, str(folder)], cwd=ROOT, check=True)
     yield folder
     stop_ray(folder)
@@ -149,7 +151,7 @@ async def test_a_team_that_cannot_leave_this_process_is_recorded_on_ray_all_the_
         "from autogen_agentchat.conditions import FunctionalTermination\n"
         "from autogen_agentchat.teams import RoundRobinGroupChat\n"
         "from runtime.durable import Stage, durable\n"
-        "from runtime.ray_local import ensure_ray\n"
+        "from runtime.on_ray.ray_local import ensure_ray\n"
         "from tests.runtime.chats import says, said\n"
         "async def main(home, folder):\n"
         "    until = FunctionalTermination(lambda messages: messages[-1].source == 'a')\n"

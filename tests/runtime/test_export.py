@@ -18,9 +18,9 @@ from runtime.events import StepCompleted, StepStarted
 from runtime.export import export, export_bytes, import_bytes
 from runtime.export_file import Exported, packed
 from runtime.journal import MemoryJournal
+from runtime.journals.sql_journal import SqliteJournal
 from runtime.local import LocalEngine
 from runtime.replay import replay
-from runtime.sql_journal import SqliteJournal
 from tests.runtime.teams import performance
 
 KEY = "a-very-secret-key"

@@ -12,7 +12,6 @@ import pytest
 
 from runtime import ids
 from runtime.blobs import digest
-from runtime.channel import Held, HostReplaced, Loss, NotKnownHere, Past, RunOrder, RunOver
 from runtime.codec import Json, canonical
 from runtime.engine import build, drive
 from runtime.errors import JournalError, StaleEpoch
@@ -26,12 +25,13 @@ from runtime.events import (
     StepCompleted,
     StepStarted,
 )
+from runtime.exchange.channel import Held, HostReplaced, Loss, NotKnownHere, Past, RunOrder, RunOver
+from runtime.exchange.parcels import Parcel
+from runtime.exchange.recollection import Recalled
 from runtime.host import Host, Part
-from runtime.host_life import attend
+from runtime.hosting.host_life import attend
 from runtime.journal import MemoryJournal
-from runtime.parcels import Parcel
 from runtime.placement import HostInfo, place
-from runtime.recollection import Recalled
 from runtime.replay import replay
 from runtime.routing import Placement
 from runtime.service import REJOIN_LIMIT_S, SequencerService

@@ -24,12 +24,12 @@ from runtime.events import (
 )
 from runtime.export import export_bytes, import_bytes
 from runtime.fork import ForkOrder, Point, at_delivery, at_message, at_result, fork, start
-from runtime.fork_bill import bill
 from runtime.journal import Journal, MemoryJournal
+from runtime.journals.sql_journal import SqliteJournal
 from runtime.local import LocalEngine
 from runtime.people import Decision, decide
+from runtime.reading.fork_bill import bill
 from runtime.replay import replay
-from runtime.sql_journal import SqliteJournal
 from runtime.undo import undos
 from tests.runtime.teams import EFFECTS, performance
 

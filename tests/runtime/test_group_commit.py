@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from runtime.errors import JournalError
-from runtime.group_commit import GROUP_LIMIT, GroupCommit
+from runtime.journals.group_commit import GROUP_LIMIT, GroupCommit
 
 
 class Recorder:

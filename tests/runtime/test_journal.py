@@ -12,8 +12,8 @@ from runtime.blobs import digest
 from runtime.errors import CorruptEvent, SeqConflict, StaleEpoch, UsageError
 from runtime.events import AnyEvent, RunCompleted
 from runtime.journal import Journal, MemoryJournal
-from runtime.journal_address import open_journal
-from runtime.sql_journal import SqliteJournal
+from runtime.journals.journal_address import open_journal
+from runtime.journals.sql_journal import SqliteJournal
 from tests.postgres_server import PostgresServer
 from tests.runtime.journal_samples import HASH, blobs, deliveries, delivery, one_of_each, started
 

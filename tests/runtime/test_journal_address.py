@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import UsageError
-from runtime.journal_address import journal_address, open_journal, with_password_of, without_secrets
-from runtime.sql_journal import SqliteJournal
+from runtime.journals.journal_address import journal_address, open_journal, with_password_of, without_secrets
+from runtime.journals.sql_journal import SqliteJournal
 
 
 def test_a_path_is_a_file_of_sqlite() -> None:

@@ -12,8 +12,8 @@ import pytest
 from runtime.errors import CorruptEvent, RepertoryError
 from runtime.events import AnyEvent
 from runtime.journal import Journal
-from runtime.run_summary import RunSummary
-from runtime.sql_journal import SqliteJournal
+from runtime.journals.sql_journal import SqliteJournal
+from runtime.reading.run_summary import RunSummary
 from tests.runtime.journal_samples import blobs, deliveries, started
 
 LONG = "the text is long " * 20

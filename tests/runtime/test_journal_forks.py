@@ -10,7 +10,7 @@ import pytest
 from runtime.errors import CorruptEvent, SeqConflict
 from runtime.events import AnyEvent
 from runtime.journal import Journal, MemoryJournal
-from runtime.sql_journal import SqliteJournal
+from runtime.journals.sql_journal import SqliteJournal
 from tests.runtime.journal_samples import deliveries, delivery, forked, started
 
 

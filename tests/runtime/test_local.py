@@ -26,9 +26,9 @@ from runtime.events import (
     StepCompleted,
     StepStarted,
 )
+from runtime.exchange.parcels import Parcel
 from runtime.journal import MemoryJournal
 from runtime.local import LocalEngine
-from runtime.parcels import Parcel
 from runtime.replay import replay
 from runtime.service import SequencerService
 from tests.runtime.teams import performance

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import UsageError
-from runtime.one_machine import check_machine, shared_file_system, this_machine
-from runtime.sql_journal import SqliteJournal
+from runtime.journals.one_machine import check_machine, shared_file_system, this_machine
+from runtime.journals.sql_journal import SqliteJournal
 
 MOUNTINFO = """\
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw

@@ -8,15 +8,15 @@ import random
 import pytest
 from autogen_core import SingleThreadedAgentRuntime
 
-from runtime.channel import Held, Past, RunOrder
 from runtime.engine import Performance, build, drive
 from runtime.events import AgentName, AnyEvent, Digest, StepStarted
+from runtime.exchange.channel import Held, Past, RunOrder
+from runtime.exchange.parcels import Parcel
+from runtime.exchange.recollection import Recalled
 from runtime.host import Host, Part
-from runtime.host_life import attend
+from runtime.hosting.host_life import attend
 from runtime.journal import MemoryJournal
-from runtime.parcels import Parcel
 from runtime.placement import HostInfo
-from runtime.recollection import Recalled
 from runtime.service import SequencerService
 from runtime.team import TeamSpec
 from tests.runtime.group_chat import HISTORIES, MANAGER, Histories, PlainLinks, first_message, shown_by, turns

@@ -16,10 +16,10 @@ from runtime.engine import recorded_performance
 from runtime.errors import JournalError, JournalUnavailable
 from runtime.events import AnyEvent, Digest, RunCompleted
 from runtime.journal import Journal, MemoryJournal
-from runtime.journal_address import journal_address, open_journal
+from runtime.journals.journal_address import journal_address, open_journal
+from runtime.journals.patience import PatientJournal
+from runtime.journals.postgres_journal import PostgresJournal
 from runtime.local import LocalEngine
-from runtime.patience import PatientJournal
-from runtime.postgres_journal import PostgresJournal
 from runtime.replay import replay
 from tests.postgres_proxy import losing
 from tests.postgres_server import PostgresServer
@@ -197,7 +197,7 @@ from dataclasses import replace
 from pathlib import Path
 from runtime.engine import recorded_performance
 from runtime.local import LocalEngine
-from runtime.sql_journal import SqliteJournal
+from runtime.journals.sql_journal import SqliteJournal
 from tests.runtime.teams import performance
 
 def limit(size):

@@ -10,8 +10,8 @@ import pytest
 
 from runtime.errors import CorruptEvent, JournalError, JournalUnavailable, StaleEpoch, UsageError
 from runtime.events import AnyEvent, DeliveryStarted
-from runtime.journal_address import JournalAddress, journal_address, open_journal
-from runtime.sql_journal import SqlJournal
+from runtime.journals.journal_address import JournalAddress, journal_address, open_journal
+from runtime.journals.sql_journal import SqlJournal
 from tests.postgres_server import PostgresServer
 from tests.runtime.journal_samples import CRITIC, blobs, deliveries, delivery, started
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from runtime.blobs import Payload, digest
 from runtime.codec import Json
 from runtime.errors import CorruptEvent
+from runtime.hosting.link_book import LinkBook
 from runtime.journal import MemoryJournal
-from runtime.link_book import LinkBook
 from runtime.prompt_chain import chain, read_chain, unchain
 
 kinds = st.sampled_from(["UserMessage", "AssistantMessage"])

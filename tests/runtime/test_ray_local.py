@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from runtime.errors import RepertoryError
-from runtime.ray_local import RayAddress, ensure_ray, find_ray, session_logs, stop_ray
+from runtime.on_ray.ray_local import RayAddress, ensure_ray, find_ray, session_logs, stop_ray
 
 
 @pytest.fixture(autouse=True)

@@ -18,9 +18,9 @@ import pytest
 import runtime
 from runtime.errors import ClusterLost
 from runtime.events import RunCompleted, StepCompleted
-from runtime.ray_local import stop_ray
+from runtime.journals.sql_journal import SqliteJournal
+from runtime.on_ray.ray_local import stop_ray
 from runtime.replay import replay
-from runtime.sql_journal import SqliteJournal
 from tests.runtime.payments import LOOK_AGAIN_S, Ledger
 
 ROOT = Path(runtime.__file__).parent.parent
@@ -31,7 +31,9 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(180)]
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home with a Ray head of its own, started by a process of its own: its token stays out of this one."""
     folder = tmp_path_factory.mktemp("home")
-    start = "import pathlib, sys, runtime.ray_local; runtime.ray_local.ensure_ray(pathlib.Path(sys.argv[1]))"
+    start = (
+        "import pathlib, sys; from runtime.on_ray.ray_local import ensure_ray; ensure_ray(pathlib.Path(sys.argv[1]))"
+    )
     subprocess.run([sys.executable, "-c", start, str(folder)], cwd=ROOT, check=True)
     yield folder
     stop_ray(folder)

@@ -14,9 +14,9 @@ from runtime.codec import Json
 from runtime.errors import UsageError
 from runtime.events import AnyEvent, DeliveryStarted, RunCompleted, StepCompleted, StepStarted
 from runtime.journal import MemoryJournal
+from runtime.journals.sql_journal import SqliteJournal
 from runtime.local import LocalEngine
 from runtime.replay import replay
-from runtime.sql_journal import SqliteJournal
 from tests.runtime.crowd import CLERKS, Crowd
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runtime.journal_address import journal_address
+from runtime.journals.journal_address import journal_address
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
 
@@ -41,7 +41,7 @@ def two_nodes() -> Iterator[Any]:
 
 
 def test_a_sequencer_with_a_file_lives_on_the_drivers_node(two_nodes: Any, tmp_path: Path) -> None:
-    from runtime.ray_place import sequencer_options
+    from runtime.on_ray.ray_place import sequencer_options
 
     assert len(two_nodes.nodes()) == 2
     options = sequencer_options(journal_address(tmp_path / "journal.db"))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runtime.events import AnyEvent, RunCompleted, StepCompleted
-from runtime.journal_address import open_journal
+from runtime.journals.journal_address import open_journal
 from runtime.replay import replay
 from tests.postgres_server import PostgresServer
 from tests.runtime.teams import performance

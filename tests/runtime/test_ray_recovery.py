@@ -18,8 +18,8 @@ from runtime.codec import Json
 from runtime.engine import Performance
 from runtime.errors import ClusterLost, WaitingForPerson
 from runtime.events import AnyEvent, DeliveryStarted, RunCompleted, StepCompleted, StepStarted
+from runtime.journals.sql_journal import SqliteJournal
 from runtime.replay import replay
-from runtime.sql_journal import SqliteJournal
 from tests.runtime import teams
 from tests.runtime.payments import LOOK_AGAIN_S, Ledger, performance
 

@@ -21,8 +21,8 @@ from runtime.events import (
     StepCompleted,
     StepStarted,
 )
+from runtime.reading.replayer import Replay, Replayed
 from runtime.references import blobs_of
-from runtime.replayer import Replay, Replayed
 from tests.runtime.small_world import HOSTS, NEVER, RUN, Doing, Program, World, now
 
 PROGRESS = ("hand_over", "append", "release", "release", "happen", "doze")

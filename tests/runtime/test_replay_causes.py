@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from runtime.causes import Cause
-from runtime.divergence import Divergence
 from runtime.events import AnyEvent, DeliveryStarted, MessageSent, RunStarted, StepStarted
 from runtime.journal import MemoryJournal
+from runtime.reading.causes import Cause
+from runtime.reading.divergence import Divergence
 from runtime.replay import Diverged, Manner, replay
 from tests.runtime.changing import other, recorded
 from tests.runtime.test_local import copied, perform

@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from runtime.debugger import breakpoint_at
 from runtime.errors import UsageError
 from runtime.events import StepStarted
+from runtime.reading.debugger import breakpoint_at
+from runtime.reading.replayer import Stopped
 from runtime.replay import Manner, perform_again, replay, replay_to
-from runtime.replayer import Stopped
 from tests.runtime.changing import recorded
 
 

@@ -9,8 +9,8 @@ from runtime.blobs import Payload, digest
 from runtime.budget import Budget, Price
 from runtime.events import AnyEvent, RunCompleted, RunFailed, RunForked, RunStarted, StepCompleted, StepStarted
 from runtime.journal import MemoryJournal
+from runtime.reading.run_outcome import outcome_of
 from runtime.routing import Routes
-from runtime.run_outcome import outcome_of
 from tests.repertory.story import told
 
 BUDGET = Budget(prices={"qwen": Price(input=10, output=100)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runtime.events import AnyEvent, Failure, RunCompleted, RunFailed, RunInterrupted, StepAsked, StepDecided
-from runtime.run_summary import RunStatus, summarised
+from runtime.reading.run_summary import RunStatus, summarised
 from tests.runtime.journal_samples import HASH, answer, delivery, question, started
 
 FAILED = RunFailed(seq=3, failure=Failure("builtins:ValueError", "no"))

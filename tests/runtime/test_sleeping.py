@@ -20,8 +20,8 @@ from runtime.fork import ForkOrder, Point, fork
 from runtime.journal import MemoryJournal
 from runtime.local import LocalEngine
 from runtime.people import Decision, decide
+from runtime.reading.run_comparison import compare
 from runtime.replay import Manner, replay, replay_to
-from runtime.run_comparison import compare
 from runtime.team import Resources, Rest, Team, TeamSpec
 from tests.runtime import teams
 from tests.runtime.changing import Word, recorded

@@ -14,8 +14,8 @@ from typing import IO
 import pytest
 
 from runtime.errors import JournalError, StaleEpoch, UsageError
-from runtime.sql_journal import SqliteJournal
-from runtime.sqlite_file import explained
+from runtime.journals.sql_journal import SqliteJournal
+from runtime.journals.sqlite_file import explained
 from tests.runtime.journal_samples import blobs, deliveries, delivery, started
 
 ROOT = Path(__file__).parents[2]
@@ -268,7 +268,7 @@ import asyncio, resource, sys
 from pathlib import Path
 from runtime.blobs import Payload
 from runtime.errors import JournalError
-from runtime.sql_journal import SqliteJournal
+from runtime.journals.sql_journal import SqliteJournal
 from tests.runtime.journal_samples import blobs, delivery, started
 
 async def main():

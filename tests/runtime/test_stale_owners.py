@@ -16,7 +16,7 @@ from runtime.engine import Performance
 from runtime.errors import StaleEpoch, WaitingForPerson
 from runtime.events import AnyEvent, RunCompleted, RunInterrupted, StepAsked, StepStarted
 from runtime.journal import Journal
-from runtime.journal_address import JournalAddress, journal_address, open_journal
+from runtime.journals.journal_address import JournalAddress, journal_address, open_journal
 from runtime.local import LocalEngine
 from runtime.replay import replay
 from tests.postgres_server import PostgresServer

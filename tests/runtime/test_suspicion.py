@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from runtime.channel import Loss
-from runtime.suspicion import Suspicion
+from runtime.exchange.channel import Loss
+from runtime.on_ray.suspicion import Suspicion
 
 
 def test_a_run_that_loses_host_after_host_at_one_point_is_guilty() -> None:

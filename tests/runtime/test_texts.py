@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from runtime.blobs import digest
 from runtime.codec import canonical
-from runtime.texts import LONG_BYTES, put_back, references, take_out
+from runtime.journals.texts import LONG_BYTES, put_back, references, take_out
 
 LONG = 'a "quoted" \\ line\n' * 20
 texts = st.text(max_size=20) | st.just(LONG) | st.text(min_size=LONG_BYTES, max_size=LONG_BYTES + 20)

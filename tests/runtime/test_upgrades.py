@@ -9,14 +9,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from runtime import codec, export_file, sql_rows, upgrades
+from runtime import codec, export_file, upgrades
 from runtime.codec import decode_event, encode_event
 from runtime.engine import versions
 from runtime.errors import CorruptEvent, UsageError
 from runtime.events import FORMAT_VERSION, RunStarted
 from runtime.export import export_bytes, import_bytes
 from runtime.journal import MemoryJournal
-from runtime.sql_journal import SqliteJournal
+from runtime.journals import sql_rows
+from runtime.journals.sql_journal import SqliteJournal
 from runtime.upgrades import UPGRADES, JsonObject, upgraded
 from tests.golden.make import FOLDER
 from tests.golden.stored import stored_events

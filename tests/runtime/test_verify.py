@@ -9,13 +9,13 @@ import msgspec
 import psycopg
 import pytest
 
-from runtime import sql_rows
 from runtime.blobs import Payload
 from runtime.events import AnyEvent, DeliveryCompleted, Digest, StepCompleted, StepStarted
-from runtime.journal_address import JournalAddress, journal_address, open_journal
+from runtime.journals import sql_rows
+from runtime.journals.journal_address import JournalAddress, journal_address, open_journal
+from runtime.journals.sql_journal import SqlJournal
 from runtime.local import LocalEngine
 from runtime.prompt_chain import chain
-from runtime.sql_journal import SqlJournal
 from runtime.verify import Verification, verify
 from tests.postgres_server import PostgresServer
 from tests.runtime.journal_samples import CRITIC, started

@@ -27,10 +27,10 @@ from runtime.events import (
 from runtime.export import export_bytes, import_bytes
 from runtime.fork import ForkOrder, at_delivery, fork
 from runtime.journal import MemoryJournal
+from runtime.journals.sql_journal import SqliteJournal
 from runtime.local import LocalEngine
 from runtime.people import Decision, abort, decide
 from runtime.replay import Manner, replay
-from runtime.sql_journal import SqliteJournal
 from runtime.undo import undos
 from tests.runtime import test_autogen
 from tests.runtime.teams import EFFECTS, performance

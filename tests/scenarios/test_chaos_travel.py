@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from runtime.ray_local import stop_ray
+from runtime.on_ray.ray_local import stop_ray
 
 ROOT = Path(__file__).parents[2]
 TRAVEL = ROOT / "scenarios" / "travel"

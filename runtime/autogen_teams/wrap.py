@@ -1,0 +1,97 @@
+"""Puts steps in the places of all in a team that reaches the outside world."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from autogen_agentchat.agents import UserProxyAgent
+from autogen_agentchat.agents._user_proxy_agent import cancellable_input
+from autogen_agentchat.tools._task_runner_tool import TaskRunnerTool
+from autogen_core.code_executor import CodeExecutor
+from autogen_core.memory import ListMemory, Memory
+from autogen_core.models import ChatCompletionClient
+from autogen_core.tools import BaseTool, StaticWorkbench, Tool, Workbench
+
+from runtime.autogen_teams.graph import MACHINERY, is_part
+from runtime.autogen_teams.outside import SteppedExecutor, SteppedMemory, SteppedWorkbench, stepped_input
+from runtime.autogen_teams.steps import SteppedModel, SteppedTool
+from runtime.events import EffectClass
+from runtime.kinds import is_dict, is_list, is_tuple
+from runtime.team import Ask
+
+STEPPED = (SteppedModel, SteppedTool, SteppedMemory, SteppedWorkbench, SteppedExecutor)
+
+DEFAULT_EFFECT: EffectClass = "irreversible"
+"""What is assumed of a tool of which nothing is known: it must never happen twice without a person."""
+
+
+@dataclass(slots=True)
+class Wrapping:
+    """One team's wrapping; what is in several places is wrapped once."""
+
+    run: str
+    effects: Mapping[str, EffectClass]
+    ask: Ask | None
+    _made: dict[int, tuple[Any, Any]] = field(default_factory=dict[int, tuple[Any, Any]])
+    """What was met, kept alive so that its id stays its own, and what stands in its place."""
+
+    def wrap(self, value: Any, *, is_handoff: bool = False) -> Any:
+        """The value, or what stands in its place; lists, mappings and parts are changed where they are."""
+        if isinstance(value, STEPPED):
+            return value
+        if id(value) in self._made:
+            return self._made[id(value)][1]
+        if (stepped := self._stepped(value, is_handoff)) is not None:
+            self._made[id(value)] = (value, stepped)
+            return stepped
+        if is_list(value):
+            value[:] = [self.wrap(inner, is_handoff=is_handoff) for inner in value]
+        elif is_tuple(value):
+            return tuple(self.wrap(inner) for inner in value)
+        elif is_dict(value):
+            value.update({key: self.wrap(inner) for key, inner in value.items()})
+        elif is_part(value):
+            self._made[id(value)] = (value, value)
+            self._wrap_part(value)
+        return value
+
+    def _wrap_part(self, part: Any) -> None:
+        own = cast("dict[str, Any]", part.__dict__)
+        for name, inner in list(own.items()):
+            if name not in MACHINERY:
+                own[name] = self.wrap(inner, is_handoff=name == "_handoff_tools")
+        if isinstance(part, UserProxyAgent):
+            given = None if part.input_func is cancellable_input else part.input_func
+            part.input_func = stepped_input(part.name, given, self.ask)
+            own["_is_async"] = True  # it looks at the function once, when it is made
+
+    def _stepped(self, value: Any, is_handoff: bool) -> Any:
+        match value:
+            case ChatCompletionClient():
+                return SteppedModel(value, _name_of_model(value))
+            case CodeExecutor():
+                name = type(value).__name__
+                return SteppedExecutor(value, name, self._effect(name))
+            case Memory() if not isinstance(value, ListMemory):  # a list is the agent's own, and made again with it
+                name = type(value).__name__
+                return SteppedMemory(value, name, self._effect(name))
+            case Workbench() if not isinstance(value, StaticWorkbench):
+                return SteppedWorkbench(value, type(value).__name__, self._effect)
+            case BaseTool() if not isinstance(value, TaskRunnerTool):
+                return self._tool(cast(Tool, value), is_handoff)
+            case _:
+                return None
+
+    def _tool(self, tool: Tool, is_handoff: bool) -> SteppedTool:
+        return SteppedTool(tool, "read" if is_handoff else self._effect(tool.name), self.run)
+
+    def _effect(self, name: str) -> EffectClass:
+        return self.effects.get(name, DEFAULT_EFFECT)
+
+
+def _name_of_model(client: ChatCompletionClient) -> str:
+    """What the client's model is called; the client's class where it does not say."""
+    config: Any = getattr(client, "_raw_config", None) or {}
+    return str(config.get("model") or type(client).__name__)
