@@ -21,6 +21,7 @@ settings.register_profile("nightly", max_examples=10_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "normal"))
 
 TEST_MODEL = "qwen2.5-coder-0.5b"
+SLOW_LIMIT_S = 300
 DEPLOY_LIMIT_S = 1500
 """For tests with a model: the first of them may have to fetch, convert and deploy it."""
 
@@ -33,8 +34,9 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.get_closest_marker("model") and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(DEPLOY_LIMIT_S))
+        for marker, limit_s in (("model", DEPLOY_LIMIT_S), ("slow", SLOW_LIMIT_S)):
+            if item.get_closest_marker(marker) and not item.get_closest_marker("timeout"):
+                item.add_marker(pytest.mark.timeout(limit_s))
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from importlib import import_module
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
+import pytest
 from autogen_core.memory import MemoryContent, MemoryMimeType
 
 from memory.hashing_embedder import HashingEmbedder
@@ -42,6 +43,7 @@ def expected(*names: str) -> list[str]:
     return sorted(f"{who} 的第 {number} 次旅行" for who in names for number in range(ADDS))
 
 
+@pytest.mark.slow
 async def test_two_processes_that_add_at_once_lose_nothing_and_store_nothing_twice(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
     is_ready = spawn.Event()

@@ -88,6 +88,7 @@ def rules() -> Generator[str]:
     server.server_close()
 
 
+@pytest.mark.slow
 def test_the_next_run_of_the_same_traveller_uses_what_was_remembered(terminal: Terminal, rules: str) -> None:
     def perform(name: str, *options: str) -> tuple[dict[str, Any], str]:
         prompts.clear()

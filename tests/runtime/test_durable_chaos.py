@@ -68,13 +68,8 @@ def nested() -> BaseGroupChat:
     return RoundRobinGroupChat([inner, society], max_turns=2)
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        with_tools,
-        *(pytest.param(make, marks=pytest.mark.slow) for make in (selected, handed, branching, nested)),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [with_tools, selected, handed, branching, nested])
 async def test_a_team_that_dies_at_any_append_ends_as_the_undisturbed_one(
     tmp_path: Path, make: Callable[[], BaseGroupChat]
 ) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -98,6 +99,7 @@ async def performed(team: list[Program], schedule: list[tuple[str, int]], naps: 
     return world
 
 
+@pytest.mark.slow
 @given(team=programs(), schedule=schedules, naps=naps)
 def test_a_run_under_any_mishaps_is_the_undisturbed_one_in_which_nobody_sleeps(
     team: list[Program], schedule: list[tuple[str, int]], naps: int
@@ -123,6 +125,7 @@ def test_a_run_under_any_mishaps_is_the_undisturbed_one_in_which_nobody_sleeps(
     assert asyncio.run(_replayed(team, disturbed)).is_whole
 
 
+@pytest.mark.slow
 @given(team=programs(), naps=st.sampled_from((1, 2)))
 def test_a_run_in_which_agents_sleep_goes_as_one_in_which_nobody_does(team: list[Program], naps: int) -> None:
     awake, asleep = asyncio.run(_awake_and_asleep(team, naps))

@@ -138,6 +138,7 @@ async def settle(journal: FailingJournal, verdict: Verdict, tickets: int) -> Non
             continue
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True], ids=["before the append", "after the append"])
 async def test_whatever_dies_tickets_are_issued_once_and_rooms_are_held_once(tmp_path: Path, after: bool) -> None:
     for survived in range(2, 12):
@@ -156,6 +157,7 @@ async def test_whatever_dies_tickets_are_issued_once_and_rooms_are_held_once(tmp
         assert states(place) == {("room", "held"): 2, ("tickets", "issued"): 1}, f"cut at append {survived}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True], ids=["before the append", "after the append"])
 async def test_whatever_dies_a_failed_run_leaves_no_room_held(tmp_path: Path, after: bool) -> None:
     for survived in range(2, 18):
