@@ -48,7 +48,8 @@ run: env ## Plan the family's trip: model, Ray, vLLM and the team, then the plan
 test: env check ## Run all checks and every test, with PostgreSQL, Ray and the real model
 	$(BIN)/pytest -m postgres
 	$(BIN)/pytest -m conformance
-	$(BIN)/pytest -m "ray or slow"
+	$(BIN)/pytest -m "slow and not ray" -n auto
+	$(BIN)/pytest -m ray
 	$(BIN)/pytest -m model --timeout 1800
 
 check: env lint types imports unit ## Run the checks that need neither Ray nor a model
