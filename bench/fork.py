@@ -20,14 +20,15 @@ from typing import cast
 
 from runtime import steps
 from runtime.codec import Json, canonical, parse
-from runtime.engine import Performance, recorded_performance, versions
 from runtime.events import AgentName, AnyEvent, RunForked
 from runtime.fork import ForkOrder, at_delivery, fork
 from runtime.hosting.delivery import Delivery
 from runtime.journals.sql_journal import SqliteJournal
 from runtime.local import LocalEngine
+from runtime.performance import Performance, recorded_performance
 from runtime.steps import StepCall, StepResult
 from runtime.team import AgentSpec, Incoming, Resources, Team, TeamSpec
+from runtime.versions import versions
 
 EVENTS_PER_ANSWER = 7
 ANSWERERS = 8

@@ -33,10 +33,10 @@ from pydantic import BaseModel
 
 from runtime.autogen import TeamBuilder
 from runtime.codec import Json, canonical
-from runtime.engine import Performance
 from runtime.events import AgentName
 from runtime.journals.sql_journal import SqliteJournal
 from runtime.local import LocalEngine
+from runtime.performance import Performance
 from runtime.team import Resources, Rest, Team, TeamSpec
 
 NEVER = 1_000_000

@@ -26,9 +26,9 @@ from bench.message_counts import FLIGHT, HOST_ALONE, HOST_TOGETHER, PAIRS, WARM_
 from runtime.autogen import TeamBuilder
 from runtime.cluster import RayStage
 from runtime.codec import Json
-from runtime.engine import Performance
 from runtime.events import AgentName
 from runtime.letters import Letters
+from runtime.performance import Performance
 from runtime.placement import HostInfo, place
 from runtime.routing import Placement
 from runtime.team import Resources, Team, TeamSpec

@@ -21,10 +21,10 @@ from repertory.deployment import served
 from repertory.perform import first_message, first_recipient, learn_knowledge
 from repertory.settings import Settings, read_settings
 from runtime import clock
-from runtime.engine import Performance
 from runtime.errors import RepertoryError
 from runtime.journal import MemoryJournal
 from runtime.local import LocalEngine
+from runtime.performance import Performance
 from scenarios.load import LoadedScenario, load_scenario
 from scenarios.team_config import TeamConfig
 from serving.blueprint import ServeRequest

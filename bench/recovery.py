@@ -36,7 +36,6 @@ from runtime import ids, steps
 from runtime.blobs import digest
 from runtime.cluster import RayEngine, connect
 from runtime.codec import Json, canonical, parse
-from runtime.engine import Performance
 from runtime.events import AgentName, AnyEvent, MessageSent, RunStarted, StepCompleted
 from runtime.exchange.channel import RunOrder
 from runtime.hosting.delivery import Delivery
@@ -45,6 +44,7 @@ from runtime.journals.sql_journal import SqliteJournal
 from runtime.on_ray.actor_channel import ActorChannel, ActorUnavailable, answer
 from runtime.on_ray.ray_actors import SequencerActor
 from runtime.on_ray.ray_local import ensure_ray, stop_ray
+from runtime.performance import Performance
 from runtime.routing import AgentPolicy, Placement
 from runtime.service import SequencerService
 from runtime.steps import StepCall, StepResult

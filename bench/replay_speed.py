@@ -31,13 +31,13 @@ from repertory.records import chosen
 from repertory.settings import read_settings
 from runtime.autogen import TeamBuilder
 from runtime.codec import Json, canonical
-from runtime.engine import Performance
 from runtime.events import AgentName
 from runtime.journal import Journal
 from runtime.journaled import JournaledTool
 from runtime.journals.journal_address import open_journal
 from runtime.journals.sql_journal import SqliteJournal
 from runtime.local import LocalEngine
+from runtime.performance import Performance
 from runtime.reading.run_comparison import compare
 from runtime.replay import replay
 from runtime.team import Resources, Team, TeamSpec

@@ -19,11 +19,11 @@ from bench.step_counts import ALONE, FLIGHT, PER_RUN, WARM_UP
 from runtime import steps
 from runtime.codec import Json, canonical, parse
 from runtime.collector import collect_rarely
-from runtime.engine import Performance
 from runtime.events import AgentName
 from runtime.journals.journal_address import journal_address, open_journal
 from runtime.journals.sql_journal import SqlJournal
 from runtime.local import LocalEngine
+from runtime.performance import Performance
 from runtime.steps import StepCall, StepResult
 from runtime.team import AgentSpec, Incoming, Resources, Team, TeamSpec
 

@@ -28,9 +28,9 @@ from pydantic import BaseModel
 
 from runtime.autogen import TeamBuilder
 from runtime.codec import Json, canonical
-from runtime.engine import Performance
 from runtime.events import AgentName
 from runtime.journaled import JournaledModel, JournaledTool
+from runtime.performance import Performance
 from runtime.team import Resources, Team, TeamSpec
 
 TOKEN_BYTES = 4

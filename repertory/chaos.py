@@ -20,10 +20,10 @@ from repertory.perform import first_message, first_recipient, learn_knowledge
 from repertory.settings import Settings
 from runtime import clock
 from runtime.chaos import Account, Point, Trial
-from runtime.engine import Performance
 from runtime.errors import RunError, UsageError
 from runtime.journals.journal_address import JournalAddress, journal_address, open_journal
 from runtime.killing.chaos_local import LocalChaos
+from runtime.performance import Performance
 from scenarios.load import LoadedScenario
 from scenarios.outside import tool_secrets
 from scenarios.team_config import TeamConfig

@@ -20,14 +20,15 @@ from runtime import clock
 from runtime.beginning import beginning
 from runtime.blobs import Payload, digest
 from runtime.codec import Json, parse
-from runtime.engine import recorded_performance, versions
 from runtime.errors import UsageError
 from runtime.events import AnyEvent, MessagePublished, MessageSent, StepCompleted, StepStarted
 from runtime.exchange.recollection import EVERY
 from runtime.fork import ForkOrder, Point, at_delivery, at_message, at_result, fork, start
 from runtime.journal import Journal
+from runtime.performance import recorded_performance
 from runtime.reading.fork_bill import Bill, Count, bill
 from runtime.team import Resources, Team, find_builder
+from runtime.versions import versions
 from scenarios.equipment import Equipment
 from scenarios.flaws import nearest
 from scenarios.load import revised

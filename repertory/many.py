@@ -21,9 +21,9 @@ from repertory.records import opened
 from repertory.settings import Settings
 from runtime import clock
 from runtime.codec import Json
-from runtime.engine import Engine, Performance
 from runtime.errors import RepertoryError, RunError, UsageError
 from runtime.journal import Journal
+from runtime.performance import Engine, Performance
 from scenarios.load import LoadedScenario
 
 Options = dict[str, tuple[tuple[str, str], JsonValue]]

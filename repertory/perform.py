@@ -25,12 +25,12 @@ from repertory.settings import Settings
 from repertory.traces import both, traced
 from runtime import clock
 from runtime.codec import Json
-from runtime.engine import Engine, Performance, recorded_performance
 from runtime.errors import BudgetExceeded, RunAborted, RunError, Unreachable, UsageError, WaitingForPerson
 from runtime.events import AgentName
 from runtime.journal import Journal
 from runtime.letters import Letters
 from runtime.people import raise_limits
+from runtime.performance import Engine, Performance, recorded_performance
 from scenarios.equipment import knowledge_name, open_memory
 from scenarios.kept_data import KeptData
 from scenarios.load import LoadedScenario

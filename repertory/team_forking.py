@@ -21,12 +21,13 @@ from runtime.autogen_teams.team import BUILDER, build
 from runtime.beginning import beginning
 from runtime.blobs import Payload
 from runtime.codec import Json, parse
-from runtime.engine import recorded_performance, versions
 from runtime.errors import UsageError
 from runtime.events import AnyEvent
 from runtime.fork import ForkOrder, Point, fork
 from runtime.journal import Journal
+from runtime.performance import recorded_performance
 from runtime.team import Resources
+from runtime.versions import versions
 from scenarios.source import flow
 
 Config = Mapping[str, Json]

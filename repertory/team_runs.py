@@ -22,10 +22,10 @@ from runtime.autogen_teams.component import secrets_of
 from runtime.autogen_teams.durable_record import FIRST, finishing, payload_of
 from runtime.autogen_teams.team import spec_of
 from runtime.codec import Json
-from runtime.engine import Performance
 from runtime.errors import RunError, UsageError
 from runtime.events import EffectClass
 from runtime.journal import Journal
+from runtime.performance import Performance
 from scenarios.team_file import TeamFile
 
 EFFECTS: Mapping[str, EffectClass] = {"read": "read", "idempotent": "idempotent", "irreversible": "irreversible"}

@@ -18,10 +18,11 @@ from typing import Any, Self
 import ray as untyped_ray
 
 from runtime.codec import Json
-from runtime.engine import Performance, build, drive
+from runtime.engine import build, drive
 from runtime.errors import UsageError
 from runtime.journals.journal_address import JournalAddress, journal_address
 from runtime.on_ray.crew import Crew, CrewOrder
+from runtime.performance import Performance
 
 LOSSES = 5
 """How many hosts a run may lose one after another without any event of its own between before it is given up."""
@@ -116,7 +117,7 @@ class RayStage:
 
 
 class RayEngine:
-    """Performs single runs on a Ray cluster, each on a stage of its own; see `runtime.engine.Engine`."""
+    """Performs single runs on a Ray cluster, each on a stage of its own; see `runtime.performance.Engine`."""
 
     def __init__(self, address: str, journal: JournalAddress | Path, *, hosts: int = 3, losses: int = LOSSES) -> None:
         self._address = address

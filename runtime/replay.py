@@ -14,7 +14,6 @@ import msgspec
 
 from runtime.beginning import beginning
 from runtime.codec import canonical, parse
-from runtime.engine import versions
 from runtime.errors import CorruptEvent, UsageError
 from runtime.events import AgentName, AnyEvent, Digest, MessagePublished, RunStarted, StepStarted
 from runtime.journal import Journal
@@ -26,6 +25,7 @@ from runtime.reading.replayer import Manner, Replay, Replayed, Stray
 from runtime.references import blobs_of, named
 from runtime.routing import Routes
 from runtime.team import Resources, Team, TeamSpec, find_builder
+from runtime.versions import versions
 
 __all__ = ["Diverged", "Manner", "Replayed", "Seen", "perform_again", "replay", "replay_to"]
 

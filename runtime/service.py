@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -25,8 +24,6 @@ from runtime.events import (
     AgentName,
     AgentSlept,
     AnyEvent,
-    DeliveryCompleted,
-    DeliveryStarted,
     Digest,
     RunCompleted,
     RunFailed,
@@ -36,89 +33,24 @@ from runtime.events import (
     StepDecided,
     StepStarted,
 )
-from runtime.exchange.ancestry import Ancestry, ancestry
-from runtime.exchange.bell import Bell
+from runtime.exchange.ancestry import ancestry
 from runtime.exchange.channel import Held, HostReplaced, Loss, NotKnownHere, Past, RunOrder, RunOver
 from runtime.exchange.fleet import PULL_WAIT_S, Due, Fleet
-from runtime.exchange.parcels import ForkPast, Parcel
+from runtime.exchange.open_run import Homes, OpenRun, Pending, is_due, restored, woken_state
+from runtime.exchange.parcels import Parcel
 from runtime.exchange.payloads import Payloads
 from runtime.exchange.recollection import Recalled
 from runtime.journal import Journal
 from runtime.journals.patience import PatientJournal
 from runtime.placement import HostInfo, place
 from runtime.routing import Placement, Routes
-from runtime.sequencer import UNDO, Outgoing, Sequencer
+from runtime.sequencer import Outgoing, Sequencer
 
 REJOIN_LIMIT_S = 20.0
 """How long a sequencer that has started afresh waits for the hosts to say what they hold."""
 
 PULL_BYTES = 16 * 1024 * 1024
 """About how many bytes of payloads one pull takes."""
-
-Homes = dict[AgentName, tuple[str, int]]
-"""Where agents live already, and the highest seq that each has seen."""
-
-
-@dataclass(slots=True)
-class _Pending:
-    """What the next append takes with it."""
-
-    outgoing: list[Outgoing] = field(default_factory=list[Outgoing])
-    blobs: dict[Digest, bytes] = field(default_factory=dict[Digest, bytes])
-    waiting: list[asyncio.Future[None]] = field(default_factory=list[asyncio.Future[None]])
-
-
-@dataclass(frozen=True, slots=True)
-class _Feed:
-    """What an agent is to be told again."""
-
-    after: int
-    """The events that were for it after this one."""
-    is_anew: bool
-    """Whether it is made anew for them, and does again what it did; else it lives and has only not seen them."""
-
-
-@dataclass(slots=True)
-class _Run:
-    order: RunOrder
-    epoch: int
-    routes: Routes
-    core: Sequencer
-    pending: _Pending = field(default_factory=_Pending)
-    committing: asyncio.Task[None] | None = None
-    durable_seq: int = 0
-    grown: Bell = field(default_factory=Bell)
-    homes: dict[AgentName, str] = field(default_factory=dict[AgentName, str])
-    hosts: set[str] = field(default_factory=set[str])
-    """The hosts that have been told something of it, though all of its agents there may sleep by now."""
-    feeds: dict[AgentName, _Feed] = field(default_factory=dict[AgentName, _Feed])
-    """The agents whose past is to be handed out before the next append."""
-    fed: dict[AgentName, int] = field(default_factory=dict[AgentName, int])
-    """The last seq that was given when an agent was fed: results up to it may come from a host that is gone."""
-    tells_driver: int | None = None
-    """Where a driver has just been admitted: what it has seen; it is told the rest again before the next append."""
-    is_new_driver: bool = False
-    """Whether that driver begins with the past, or is the same as before."""
-    broken: Exception | None = None
-    fork: Ancestry | None = None
-    stored: set[Digest] = field(default_factory=set[Digest])
-    """The blobs that this owner has appended: a growing prompt names them again and again."""
-
-    @property
-    def must_feed(self) -> bool:
-        """Whether something of the past is to be handed out before the next append."""
-        return bool(self.feeds) or self.tells_driver is not None
-
-    def feed(self, agent: AgentName, held: int | None = None) -> None:
-        """Has an agent told what it has not seen: since `held` where it lives, else since it last slept."""
-        slept = self.core.sleep.slept(agent)
-        after = held if held is not None else 0 if self.is_shared(slept) else slept
-        if after < self.core.sleep.told(agent):
-            self.feeds[agent] = _Feed(after, is_anew=held is None)
-
-    def is_shared(self, seq: int) -> bool:
-        """Whether an event is from before this run became its own: a fork's agents do all of that again."""
-        return self.fork is not None and seq < self.fork.past.fork.seq
 
 
 class SequencerService:
@@ -129,7 +61,7 @@ class SequencerService:
         self._journal = PatientJournal(journal)
         self._fleet = Fleet(hosts)
         self._payloads = Payloads(self._journal)
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, OpenRun] = {}
         self._over: set[str] = set()
         """Runs that have ended here or were left."""
 
@@ -150,7 +82,7 @@ class SequencerService:
         epoch = await self._store.claim(order.run)
         routes = msgspec.json.decode(order.blobs[order.started.routes], type=Routes)
         self._fleet.admit(order.driver)
-        self._runs[order.run] = _Run(order, epoch, routes, Sequencer(routes))
+        self._runs[order.run] = OpenRun(order, epoch, routes, Sequencer(routes))
         await self.submit(order.run, [order.started], order.blobs)
 
     async def describe(self, run: str) -> Past:
@@ -158,7 +90,7 @@ class SequencerService:
         if run in self._over:
             raise RunOver(f"run {run!r} is over here")
         entry = self._known(run)
-        return Past(entry.order.started, entry.order.blobs[entry.order.started.spec], _past(entry))
+        return Past(entry.order.started, entry.order.blobs[entry.order.started.spec], entry.past)
 
     async def recall(self, run: str, started: StepStarted, request: bytes) -> Recalled | None:
         """See `Channel.recall`. What undoes is never answered from the parent: it is for what this run has done."""
@@ -234,7 +166,7 @@ class SequencerService:
             if len(due) > 1:
                 return await self._with_payloads(base, due[:1])
             if (entry := self._runs.get(due[0].parcel.run)) is not None:
-                self._break(entry, _Pending(), error)
+                self._break(entry, Pending(), error)
             return base + 1, []
         parcels: list[Parcel] = []
         size = 0
@@ -326,7 +258,7 @@ class SequencerService:
         events += await self._journal.events(run, events[-1].seq)  # what an earlier owner could still append
         blobs = await self._journal.blobs({started.spec, started.routes})
         fork = await ancestry(self._journal, events)
-        entry = _restored(RunOrder(run, started, blobs, driver), epoch, events, held(), fork)
+        entry = restored(RunOrder(run, started, blobs, driver), epoch, events, held(), fork)
         entry.tells_driver, entry.is_new_driver = seen or 0, seen is None
         self._runs[run] = entry
         self._over.discard(run)
@@ -337,7 +269,7 @@ class SequencerService:
         await self._committed(entry)
         return None
 
-    async def _feed(self, entry: _Run) -> None:
+    async def _feed(self, entry: OpenRun) -> None:
         """Hands out what the agents that are to be fed have to see, up to what has been handed out to all."""
         feeds, entry.feeds = entry.feeds, {}
         told, entry.tells_driver = entry.tells_driver, None
@@ -345,11 +277,11 @@ class SequencerService:
         seen = [*(feed.after for feed in feeds.values()), *([] if told is None else [told])]
         events = await self._journal.events(entry.order.run, min(seen))
         past: list[Outgoing] = []
-        done = {agent: _settled_steps(entry, agent) for agent, feed in feeds.items() if feed.is_anew}
+        done = {agent: entry.settled_steps(agent) for agent, feed in feeds.items() if feed.is_anew}
         for outgoing in (entry.core.addressed(event) for event in events if event.seq <= entry.durable_seq):
             if outgoing.to is None:
                 past += [outgoing] if told is not None and outgoing.event.seq > told else []
-            elif _is_due(outgoing.event, feeds.get(outgoing.to)) and _is_heard(entry, outgoing.to):
+            elif is_due(outgoing.event, feeds.get(outgoing.to)) and entry.is_heard(outgoing.to):
                 past.append(outgoing)
                 if outgoing.to in done and isinstance(outgoing.event, StepCompleted):
                     done[outgoing.to].append(outgoing.event.step)
@@ -357,22 +289,22 @@ class SequencerService:
 
     # The commit, one at a time for each run
 
-    async def _committed(self, entry: _Run) -> None:
+    async def _committed(self, entry: OpenRun) -> None:
         """Returns when what is pending is durable."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         entry.pending.waiting.append(done)
         self._commit_soon(entry)
         await done
 
-    def _commit_soon(self, entry: _Run) -> None:
+    def _commit_soon(self, entry: OpenRun) -> None:
         if entry.committing is None and entry.broken is None:
             entry.committing = asyncio.create_task(self._commit(entry))
 
-    async def _commit(self, entry: _Run) -> None:
+    async def _commit(self, entry: OpenRun) -> None:
         """Appends what is pending and hands it out, until nothing is pending."""
         try:
             while entry.pending.waiting or entry.must_feed:
-                pending = _Pending()
+                pending = Pending()
                 try:
                     if entry.must_feed:
                         await self._feed(entry)
@@ -387,7 +319,7 @@ class SequencerService:
         finally:
             entry.committing = None
 
-    async def _append(self, entry: _Run, pending: _Pending) -> None:
+    async def _append(self, entry: OpenRun, pending: Pending) -> None:
         if not pending.outgoing:
             return
         run = entry.order.run
@@ -402,7 +334,7 @@ class SequencerService:
         entry.durable_seq = events[-1].seq
         entry.grown.ring()
 
-    def _break(self, entry: _Run, pending: _Pending, error: Exception) -> None:
+    def _break(self, entry: OpenRun, pending: Pending, error: Exception) -> None:
         """The journal refuses: nothing of this run leaves any more, and everyone who waits is told why."""
         entry.broken = error
         for waiting in (*pending.waiting, *entry.pending.waiting):
@@ -411,7 +343,7 @@ class SequencerService:
         entry.grown.ring()
         self._fleet.fail(entry.order.driver, error)
 
-    def _end(self, entry: _Run, last: AnyEvent) -> None:
+    def _end(self, entry: OpenRun, last: AnyEvent) -> None:
         """Tells every host of the run that it is over, and forgets it."""
         for host in {entry.order.driver, *entry.homes.values(), *entry.hosts}:
             self._fleet.tell(host, Parcel(entry.order.run, last))
@@ -422,7 +354,7 @@ class SequencerService:
     # Handing out
 
     def _hand_out(
-        self, entry: _Run, outgoing: Sequence[Outgoing], past: dict[AgentName, list[str]] | None = None
+        self, entry: OpenRun, outgoing: Sequence[Outgoing], past: dict[AgentName, list[str]] | None = None
     ) -> None:
         """Tells everyone what is theirs. Agents in `past` have to do all of it again but these steps, which are done.
 
@@ -432,20 +364,20 @@ class SequencerService:
             if one.to is None and one.to_driver:
                 is_past = past is not None and entry.is_new_driver
                 parcel = Parcel(entry.order.run, one.event, is_past=is_past)
-                self._fleet.tell(entry.order.driver, parcel, _payload(one, entry))
+                self._fleet.tell(entry.order.driver, parcel, entry.payload(one))
             elif one.to is not None and one.to not in entry.feeds:
                 is_past = past is not None and one.to in past
                 done = tuple(past[one.to]) if past is not None and is_past else ()
                 parcel = Parcel(entry.order.run, one.event, one.to, one.message, None, is_past, done)
                 entry.hosts.add(home := self._home(entry, one.to))
-                self._fleet.tell(home, parcel, _payload(one, entry), _state(one))
+                self._fleet.tell(home, parcel, entry.payload(one), woken_state(one))
                 if past is not None and done:
                     past[one.to] = []
                 if isinstance(one.event, AgentSlept) and not entry.is_shared(one.event.seq):
                     entry.homes.pop(one.to, None)
                     entry.fed.pop(one.to, None)
 
-    def _home(self, entry: _Run, agent: AgentName) -> str:
+    def _home(self, entry: OpenRun, agent: AgentName) -> str:
         """The host of an agent; it stays the same as long as that lives."""
         if (home := entry.homes.get(agent)) is not None:
             return home
@@ -463,62 +395,10 @@ class SequencerService:
         except Undeliverable:
             return place(run, agent, placement, self._fleet.all())
 
-    def _known(self, run: str) -> _Run:
+    def _known(self, run: str) -> OpenRun:
         if (entry := self._runs.get(run)) is None:
             raise NotKnownHere(f"run {run!r} is not open at this sequencer")
         return entry
-
-
-def _restored(order: RunOrder, epoch: int, events: Sequence[AnyEvent], held: Homes, fork: Ancestry | None) -> _Run:
-    """A run as its events have left it; all agents are to be fed what they have not seen."""
-    routes = msgspec.json.decode(order.blobs[order.started.routes], type=Routes)
-    entry = _Run(order, epoch, routes, Sequencer(routes), durable_seq=events[-1].seq, fork=fork)
-    entry.homes = {agent: host for agent, (host, _) in held.items()}
-    for event in events:
-        entry.core.apply(event)
-    for agent in entry.core.sleep.agents():
-        entry.feed(agent, held[agent][1] if agent in held else None)
-    entry.pending.outgoing += entry.core.resume(at=clock.time_s())
-    return entry
-
-
-def _settled_steps(entry: _Run, agent: AgentName) -> list[str]:
-    """The agent's steps that a person will answer; they are not performed again either."""
-    running = entry.core.running()
-    asked = entry.core.steps.asked()
-    return [step.step for step in asked if step.why == "question" and running.get(step.delivery) == agent]
-
-
-def _is_due(event: AnyEvent, feed: _Feed | None) -> bool:
-    return feed is not None and event.seq > feed.after
-
-
-def _is_heard(entry: _Run, agent: AgentName) -> bool:
-    """Whether an agent still acts: of a run that is given up, only what undoes it does."""
-    return entry.core.aborting is None or agent.type == UNDO
-
-
-def _past(entry: _Run) -> ForkPast | None:
-    return None if entry.fork is None else entry.fork.past
-
-
-def _payload(outgoing: Outgoing, entry: _Run) -> Digest | None:
-    """What must travel with an event: a result only to a host that cannot have it, since it was fed or a person's."""
-    match outgoing.event:
-        case DeliveryStarted() if outgoing.message is not None:
-            return outgoing.message.payload
-        case DeliveryCompleted(response=response):
-            return response
-        case StepCompleted(result=result) if outgoing.to is not None:
-            is_from_elsewhere = outgoing.is_given or outgoing.event.seq <= entry.fed.get(outgoing.to, 0)
-            return result if is_from_elsewhere else None
-        case _:
-            return None
-
-
-def _state(outgoing: Outgoing) -> Digest | None:
-    """What an agent saved that is woken."""
-    return outgoing.event.state if isinstance(outgoing.event, DeliveryStarted) else None
 
 
 def _is_same_beginning(event: AnyEvent, started: RunStarted) -> bool:

@@ -139,7 +139,7 @@ class Resources:
     """Whether agents of the run share this process or a Ray cluster; in a replay no model, tool, memory or blackboard
     is ever asked, so none has to be there."""
     addresses: Mapping[str, str] = field(default_factory=dict[str, str])
-    """See `runtime.engine.Performance`."""
+    """See `runtime.performance.Performance`."""
 
 
 class Builder(Protocol):

@@ -74,8 +74,8 @@ def _redacted(count: int) -> str:
 
 async def _exported(name: str, address: JournalAddress, secrets: Iterable[str]) -> tuple[Exported, bytes]:
     from repertory.records import chosen, opened
-    from runtime.engine import versions
     from runtime.export import export_bytes
+    from runtime.versions import versions
 
     async with opened(address) as journal:
         run = chosen(await journal.runs(), name).run

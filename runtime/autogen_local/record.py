@@ -15,14 +15,15 @@ from autogen_core import Subscription, TypePrefixSubscription, TypeSubscription
 from runtime import clock
 from runtime.blobs import digest
 from runtime.codec import canonical
-from runtime.engine import new_run_id, versions
 from runtime.errors import UsageError
 from runtime.events import AnyEvent, Digest, Listening, RoutesChanged, RunCompleted, RunStarted
 from runtime.journal import Journal
 from runtime.letters import Letters
+from runtime.performance import new_run_id
 from runtime.routing import AgentPolicy, Placement, Routes
 from runtime.sequencer import Sequencer
 from runtime.team import Resources, Team
+from runtime.versions import versions
 
 BUILDER = "runtime.autogen_local.record:refuse"
 OPAQUE = "opaque"

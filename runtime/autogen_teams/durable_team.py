@@ -33,9 +33,9 @@ from runtime.autogen_teams.letters import ChatLetters, Said
 from runtime.autogen_teams.member import externals
 from runtime.autogen_teams.team import live
 from runtime.codec import Json, parse
-from runtime.engine import Engine, Performance
 from runtime.exchange.line import Answer, Line
 from runtime.failures import revive
+from runtime.performance import Engine, Performance
 
 Task = str | BaseChatMessage | Sequence[BaseChatMessage] | None
 """What a team takes as a task; None goes on with the one before."""

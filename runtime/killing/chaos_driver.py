@@ -16,9 +16,9 @@ from contextlib import suppress
 import msgspec
 
 from runtime.codec import canonical, parse
-from runtime.engine import Performance
 from runtime.events import AgentName, AnyEvent
 from runtime.journals.journal_address import JournalAddress, journal_address
+from runtime.performance import Performance
 from runtime.team import TeamSpec
 
 READY = b"ready\n"

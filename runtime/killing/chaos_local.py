@@ -16,13 +16,13 @@ from pathlib import Path
 from runtime import clock
 from runtime.chaos import Account, Crash, Point, Trial, Verdict, compare, order_of
 from runtime.codec import Json, parse
-from runtime.engine import Engine, Performance, recorded_performance
 from runtime.errors import DivergenceError, JournalError, RepertoryError, WaitingForPerson
 from runtime.events import AnyEvent, Digest, MessageSent, RunCompleted, RunFailed
 from runtime.ids import ROOT
 from runtime.journal import Journal, MemoryJournal
 from runtime.killing.effects import EffectLedger, watched
 from runtime.local import LocalEngine
+from runtime.performance import Engine, Performance, recorded_performance
 from runtime.reading.run_summary import RunSummary
 from runtime.replay import replay
 

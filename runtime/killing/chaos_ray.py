@@ -22,13 +22,13 @@ from pathlib import Path
 from runtime import clock
 from runtime.chaos import Account, Crash, Point, Trial, Verdict, compare
 from runtime.cluster import RayStage
-from runtime.engine import Performance
 from runtime.errors import WaitingForPerson
 from runtime.events import AnyEvent
 from runtime.journals.journal_address import JournalAddress
 from runtime.killing.chaos_driver import MortalDriver, driver_order
 from runtime.killing.chaos_local import Books
 from runtime.killing.chaos_scene import RayScene
+from runtime.performance import Performance
 
 DRIVER = "driver"
 ANY_LOSSES = 1_000_000

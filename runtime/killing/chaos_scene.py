@@ -11,12 +11,12 @@ from runtime import clock
 from runtime.chaos import Account
 from runtime.cluster import RayStage
 from runtime.codec import Json
-from runtime.engine import OnEvent, Performance
 from runtime.errors import DivergenceError, RepertoryError
 from runtime.events import AnyEvent
 from runtime.journals.journal_address import JournalAddress, open_journal
 from runtime.killing.chaos_local import Books, consent
 from runtime.killing.effects import EffectLedger, watched
+from runtime.performance import OnEvent, Performance
 from runtime.replay import replay
 
 

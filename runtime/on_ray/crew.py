@@ -58,7 +58,7 @@ class CrewOrder:
     """How many hosts a run may lose one after another, without any event between, before it is given up."""
     secrets: Mapping[str, str] = field(repr=False)
     addresses: Mapping[str, str]
-    """Where the models and tools of the runs are; see `runtime.engine.Performance`."""
+    """Where the models and tools of the runs are; see `runtime.performance.Performance`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from runtime.blobs import Payload
 from runtime.codec import canonical
-from runtime.engine import Performance, recorded_performance, versions
 from runtime.errors import JournalError
 from runtime.events import FORMAT_VERSION, AgentName, StepCompleted
 from runtime.export import export_bytes
@@ -19,7 +18,9 @@ from runtime.fork import ForkOrder, at_result, fork
 from runtime.journal import Journal, MemoryJournal
 from runtime.journals.sql_journal import SqliteJournal
 from runtime.local import LocalEngine
+from runtime.performance import Performance, recorded_performance
 from runtime.team import TeamSpec
+from runtime.versions import versions
 from tests.golden.schema import schema_bytes
 from tests.runtime.test_resume import FailingJournal
 

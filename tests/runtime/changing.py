@@ -18,11 +18,11 @@ from pydantic import BaseModel
 from runtime import clock, steps
 from runtime.autogen import TeamBuilder
 from runtime.codec import Json, canonical
-from runtime.engine import Performance
 from runtime.events import AgentName
 from runtime.journal import MemoryJournal
 from runtime.journaled import JournaledMemory, JournaledModel, JournaledTool
 from runtime.local import LocalEngine
+from runtime.performance import Performance
 from runtime.steps import StepCall, StepResult
 from runtime.team import Resources, Rest, Team, TeamSpec
 

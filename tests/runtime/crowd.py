@@ -12,9 +12,9 @@ from autogen_core.models import UserMessage
 
 from runtime import steps
 from runtime.codec import Json, canonical
-from runtime.engine import Performance
 from runtime.events import AgentName
 from runtime.journaled import JournaledModel
+from runtime.performance import Performance
 from runtime.steps import StepCall, StepResult
 from runtime.team import AgentSpec, Resources, Team, TeamSpec
 from serving.scripted import ScriptedModel

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from runtime.cluster import RayEngine
 from runtime.codec import Json
-from runtime.engine import recorded_performance
 from runtime.errors import RepertoryError
 from runtime.journals.sql_journal import SqliteJournal
 from runtime.on_ray.ray_local import ensure_ray
+from runtime.performance import recorded_performance
 from tests.runtime.payments import performance
 
 

@@ -11,9 +11,9 @@ from autogen_core import AgentId, MessageContext, RoutedAgent, TopicId, message_
 from runtime import steps
 from runtime.autogen import TeamBuilder
 from runtime.codec import Json, canonical
-from runtime.engine import Performance
 from runtime.events import AgentName
 from runtime.letters import Letters
+from runtime.performance import Performance
 from runtime.steps import StepCall, StepResult
 from runtime.team import Resources, Team, TeamSpec
 

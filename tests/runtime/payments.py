@@ -11,8 +11,8 @@ from typing import cast
 
 from runtime import steps
 from runtime.codec import Json, canonical
-from runtime.engine import Performance
 from runtime.events import AgentName, EffectClass
+from runtime.performance import Performance
 from runtime.routing import AgentPolicy, Placement
 from runtime.steps import StepCall, StepResult
 from runtime.team import AgentSpec, Resources, Rest, Team, TeamSpec

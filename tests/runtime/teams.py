@@ -14,10 +14,10 @@ import msgspec
 from runtime import clock, steps
 from runtime.budget import Budget
 from runtime.codec import Json, canonical, parse
-from runtime.engine import Performance
 from runtime.errors import StepFailed
 from runtime.events import AgentName, EffectClass, StepKind, Topic
 from runtime.hosting.delivery import Delivery
+from runtime.performance import Performance
 from runtime.routing import AgentPolicy, Placement, Subscription
 from runtime.steps import NeedsPerson, StepCall, StepResult
 from runtime.team import AgentSpec, Incoming, Resources, Rest, Team, TeamSpec

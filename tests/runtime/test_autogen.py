@@ -29,12 +29,12 @@ from pydantic import BaseModel
 
 from runtime.autogen import TeamBuilder
 from runtime.codec import Json, canonical
-from runtime.engine import Performance
 from runtime.errors import StepFailed, Undeliverable
 from runtime.events import AgentName, MessageCancelled, StepStarted
 from runtime.journal import MemoryJournal
 from runtime.journaled import EVIDENCE, JournaledMemory, JournaledModel, JournaledTool
 from runtime.local import LocalEngine
+from runtime.performance import Performance
 from runtime.prompt_chain import unchain
 from runtime.replay import replay
 from runtime.team import Resources, Team, TeamSpec

@@ -11,12 +11,12 @@ import pytest
 from memory.short_term import DictBlackboard
 from runtime.board import JournaledBoard, Posted
 from runtime.codec import Json, canonical
-from runtime.engine import Performance
 from runtime.errors import RunError
 from runtime.events import AgentName, StepStarted
 from runtime.journal import MemoryJournal
 from runtime.killing.chaos_local import LocalChaos
 from runtime.local import LocalEngine
+from runtime.performance import Performance
 from runtime.replay import replay
 from runtime.team import AgentSpec, Incoming, Resources, Team, TeamSpec
 

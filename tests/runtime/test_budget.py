@@ -9,12 +9,12 @@ import pytest
 
 from runtime.budget import Budget, Meter, Price, estimated_tokens
 from runtime.codec import Json
-from runtime.engine import recorded_performance
 from runtime.errors import BudgetExceeded
 from runtime.events import LimitsRaised, StepCompleted, StepStarted
 from runtime.journal import MemoryJournal
 from runtime.local import LocalEngine
 from runtime.people import raise_limits
+from runtime.performance import recorded_performance
 from runtime.replay import replay
 from tests.runtime.teams import EFFECTS, performance
 

@@ -15,7 +15,7 @@ import pytest
 from runtime import steps
 from runtime.chaos import Account, Crash, Point, Trial, compare, parse_point
 from runtime.codec import Json, canonical
-from runtime.engine import Performance, build, drive, recorded_performance
+from runtime.engine import build, drive
 from runtime.errors import StaleEpoch, UsageError
 from runtime.events import AgentName, AnyEvent, DeliveryCompleted, Digest, EffectClass, StepCompleted
 from runtime.exchange.parcels import Parcel
@@ -23,6 +23,7 @@ from runtime.journal import Journal, MemoryJournal
 from runtime.journals.journal_address import open_journal
 from runtime.killing.chaos_local import CrashingJournal, LocalChaos, PowerCut
 from runtime.local import LocalEngine
+from runtime.performance import Performance, recorded_performance
 from runtime.service import SequencerService
 from runtime.steps import StepCall, StepResult
 from runtime.team import AgentSpec, Resources, Team, TeamSpec

@@ -13,10 +13,10 @@ import pytest
 from runtime import steps
 from runtime.chaos import Account, Point, Trial
 from runtime.codec import Json, canonical
-from runtime.engine import Performance
 from runtime.events import AgentName, EffectClass, StepStarted
 from runtime.journals.journal_address import journal_address
 from runtime.killing.chaos_ray import DRIVER, RayChaos
+from runtime.performance import Performance
 from runtime.steps import StepCall, StepResult
 from runtime.team import AgentSpec, Incoming, Resources, Team, TeamSpec
 

@@ -11,13 +11,14 @@ import pytest
 
 from runtime.blobs import Payload
 from runtime.codec import Json
-from runtime.engine import recorded_performance, versions
 from runtime.errors import Undeliverable
 from runtime.events import StepStarted
 from runtime.fork import ForkOrder, at_result, fork
 from runtime.journals.sql_journal import SqliteJournal
+from runtime.performance import recorded_performance
 from runtime.reading.fork_bill import bill
 from runtime.replay import replay
+from runtime.versions import versions
 from tests.runtime.teams import performance
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]

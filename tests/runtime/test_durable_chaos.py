@@ -22,8 +22,8 @@ from runtime.autogen_teams.asked import TaskGiven
 from runtime.autogen_teams.component import dumped
 from runtime.autogen_teams.durable_record import FIRST, payload_of
 from runtime.autogen_teams.team import spec_of
-from runtime.engine import Performance
 from runtime.killing.chaos_local import LocalChaos
+from runtime.performance import Performance
 from tests.runtime.chats import call, double, model, says, shout
 
 

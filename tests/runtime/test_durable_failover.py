@@ -13,8 +13,8 @@ from runtime.autogen_teams.component import dumped
 from runtime.autogen_teams.durable_record import FIRST, payload_of
 from runtime.autogen_teams.team import spec_of
 from runtime.codec import Json
-from runtime.engine import Performance
 from runtime.events import AnyEvent, DeliveryStarted, RunCompleted, StepCompleted
+from runtime.performance import Performance
 from tests.runtime.test_durable_chaos import branching, nested, with_tools
 from tests.runtime.test_failover import HOSTS, Yard
 

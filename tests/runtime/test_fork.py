@@ -10,7 +10,6 @@ import pytest
 from runtime.blobs import Payload
 from runtime.budget import Budget, Meter
 from runtime.codec import Json
-from runtime.engine import recorded_performance, versions
 from runtime.errors import EffectWithheld, StepFailed, UsageError, WaitingForPerson
 from runtime.events import (
     AnyEvent,
@@ -28,9 +27,11 @@ from runtime.journal import Journal, MemoryJournal
 from runtime.journals.sql_journal import SqliteJournal
 from runtime.local import LocalEngine
 from runtime.people import Decision, decide
+from runtime.performance import recorded_performance
 from runtime.reading.fork_bill import bill
 from runtime.replay import replay
 from runtime.undo import undos
+from runtime.versions import versions
 from tests.runtime.teams import EFFECTS, performance
 
 

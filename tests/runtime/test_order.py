@@ -8,7 +8,7 @@ import random
 import pytest
 from autogen_core import SingleThreadedAgentRuntime
 
-from runtime.engine import Performance, build, drive
+from runtime.engine import build, drive
 from runtime.events import AgentName, AnyEvent, Digest, StepStarted
 from runtime.exchange.channel import Held, Past, RunOrder
 from runtime.exchange.parcels import Parcel
@@ -16,6 +16,7 @@ from runtime.exchange.recollection import Recalled
 from runtime.host import Host, Part
 from runtime.hosting.host_life import attend
 from runtime.journal import MemoryJournal
+from runtime.performance import Performance
 from runtime.placement import HostInfo
 from runtime.service import SequencerService
 from runtime.team import TeamSpec

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from runtime.codec import Json
-from runtime.engine import recorded_performance
 from runtime.errors import JournalError, JournalUnavailable
 from runtime.events import AnyEvent, Digest, RunCompleted
 from runtime.journal import Journal, MemoryJournal
@@ -20,6 +19,7 @@ from runtime.journals.journal_address import journal_address, open_journal
 from runtime.journals.patience import PatientJournal
 from runtime.journals.postgres_journal import PostgresJournal
 from runtime.local import LocalEngine
+from runtime.performance import recorded_performance
 from runtime.replay import replay
 from tests.postgres_proxy import losing
 from tests.postgres_server import PostgresServer
@@ -195,7 +195,7 @@ FULL_DISK = """
 import asyncio, resource, sys
 from dataclasses import replace
 from pathlib import Path
-from runtime.engine import recorded_performance
+from runtime.performance import recorded_performance
 from runtime.local import LocalEngine
 from runtime.journals.sql_journal import SqliteJournal
 from tests.runtime.teams import performance

@@ -10,12 +10,12 @@ from typing import TypeVar
 import pytest
 
 from runtime.codec import Json
-from runtime.engine import Performance, recorded_performance
 from runtime.errors import StepFailed, UsageError, WaitingForPerson
 from runtime.events import AnyEvent, RunCompleted, RunFailed, RunInterrupted, StepAsked, StepBegun, StepDecided, Verdict
 from runtime.journal import MemoryJournal
 from runtime.local import LocalEngine
 from runtime.people import Decision, abort, decide
+from runtime.performance import Performance, recorded_performance
 from runtime.replay import replay
 from runtime.undo import undos
 from tests.runtime.teams import EFFECTS, FAILING_UNDO, performance

@@ -15,10 +15,10 @@ from ray.exceptions import RayActorError
 
 from runtime.cluster import RayEngine
 from runtime.codec import Json
-from runtime.engine import Performance
 from runtime.errors import ClusterLost, WaitingForPerson
 from runtime.events import AnyEvent, DeliveryStarted, RunCompleted, StepCompleted, StepStarted
 from runtime.journals.sql_journal import SqliteJournal
+from runtime.performance import Performance
 from runtime.replay import replay
 from tests.runtime import teams
 from tests.runtime.payments import LOOK_AGAIN_S, Ledger, performance

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from runtime.codec import Json
-from runtime.engine import recorded_performance
 from runtime.errors import JournalError, StaleEpoch, UsageError, WaitingForPerson
 from runtime.events import AnyEvent, DeliveryStarted, Digest, RunCompleted, StepCompleted, StepStarted
 from runtime.journal import MemoryJournal
 from runtime.local import LocalEngine
+from runtime.performance import recorded_performance
 from runtime.replay import replay
 from tests.runtime.teams import EFFECTS, performance
 

@@ -13,13 +13,13 @@ from autogen_core import AgentId, MessageContext, RoutedAgent, message_handler
 from runtime.autogen import TeamBuilder
 from runtime.blobs import Payload
 from runtime.codec import Json, canonical, parse
-from runtime.engine import Performance, recorded_performance
 from runtime.errors import WaitingForPerson
 from runtime.events import AgentName, AgentSlept, AnyEvent, DeliveryCompleted, DeliveryStarted, RunCompleted, StepAsked
 from runtime.fork import ForkOrder, Point, fork
 from runtime.journal import MemoryJournal
 from runtime.local import LocalEngine
 from runtime.people import Decision, decide
+from runtime.performance import Performance, recorded_performance
 from runtime.reading.run_comparison import compare
 from runtime.replay import Manner, replay, replay_to
 from runtime.team import Resources, Rest, Team, TeamSpec

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from runtime.engine import Performance
 from runtime.errors import StaleEpoch, WaitingForPerson
 from runtime.events import AnyEvent, RunCompleted, RunInterrupted, StepAsked, StepStarted
 from runtime.journal import Journal
 from runtime.journals.journal_address import JournalAddress, journal_address, open_journal
 from runtime.local import LocalEngine
+from runtime.performance import Performance
 from runtime.replay import replay
 from tests.postgres_server import PostgresServer
 from tests.runtime.payments import LOOK_AGAIN_S, Ledger, performance

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.engine import recorded_performance
 from runtime.errors import StepFailed
 from runtime.events import MessageSent, RunForked
 from runtime.fork import ForkOrder, at_delivery, fork
 from runtime.journal import MemoryJournal
 from runtime.local import LocalEngine
+from runtime.performance import recorded_performance
 from runtime.replay import replay
 from runtime.telemetry import Span, span_id, spans_of, trace_id
 from tests.repertory.story import told

@@ -8,11 +8,11 @@ import pytest
 
 from runtime import steps
 from runtime.codec import Json, canonical
-from runtime.engine import recorded_performance
 from runtime.errors import Unreachable
 from runtime.events import RunCompleted, RunInterrupted, StepCompleted, StepStarted
 from runtime.journal import MemoryJournal
 from runtime.local import LocalEngine
+from runtime.performance import recorded_performance
 from runtime.replay import replay
 from runtime.steps import StepCall, StepResult
 from tests.runtime import teams

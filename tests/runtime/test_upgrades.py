@@ -11,7 +11,6 @@ import pytest
 
 from runtime import codec, export_file, upgrades
 from runtime.codec import decode_event, encode_event
-from runtime.engine import versions
 from runtime.errors import CorruptEvent, UsageError
 from runtime.events import FORMAT_VERSION, RunStarted
 from runtime.export import export_bytes, import_bytes
@@ -19,6 +18,7 @@ from runtime.journal import MemoryJournal
 from runtime.journals import sql_rows
 from runtime.journals.sql_journal import SqliteJournal
 from runtime.upgrades import UPGRADES, JsonObject, upgraded
+from runtime.versions import versions
 from tests.golden.make import FOLDER
 from tests.golden.stored import stored_events
 from tests.runtime.journal_samples import delivery, one_of_each, started

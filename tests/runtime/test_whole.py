@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from runtime.codec import Json
-from runtime.engine import Performance, recorded_performance, versions
 from runtime.errors import RepertoryError
 from runtime.events import (
     AnyEvent,
@@ -30,8 +29,10 @@ from runtime.journal import MemoryJournal
 from runtime.journals.sql_journal import SqliteJournal
 from runtime.local import LocalEngine
 from runtime.people import Decision, abort, decide
+from runtime.performance import Performance, recorded_performance
 from runtime.replay import Manner, replay
 from runtime.undo import undos
+from runtime.versions import versions
 from tests.runtime import test_autogen
 from tests.runtime.teams import EFFECTS, performance
 from tests.runtime.test_resume import FailingJournal, PowerCut

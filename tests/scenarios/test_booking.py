@@ -11,13 +11,13 @@ import pytest
 
 from agents.messages import Request
 from runtime.codec import Json
-from runtime.engine import Performance, recorded_performance
 from runtime.errors import RunAborted, StepFailed, WaitingForPerson
 from runtime.events import AgentName, RunCompleted, RunFailed, StepAsked, Verdict
 from runtime.journal import MemoryJournal
 from runtime.letters import Letters
 from runtime.local import LocalEngine
 from runtime.people import Decision, abort, decide
+from runtime.performance import Performance, recorded_performance
 from runtime.replay import replay
 from scenarios import equipment
 from scenarios.load import load_scenario

@@ -17,11 +17,11 @@ from agents.planner import Planner
 from agents.retriever import Retriever
 from runtime.autogen import TeamBuilder
 from runtime.codec import Json, canonical
-from runtime.engine import Performance
 from runtime.events import AgentName, AgentSlept, StepCompleted, StepStarted
 from runtime.journal import MemoryJournal
 from runtime.journaled import JournaledMemory, JournaledModel, JournaledTool
 from runtime.local import LocalEngine
+from runtime.performance import Performance
 from runtime.replay import Manner, replay
 from runtime.team import Resources, Rest, Team, TeamSpec
 from scenarios.travel.domain import DATA, TravelDomain
