@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import ray as untyped_ray
@@ -36,10 +38,34 @@ def host_options(node: str, resources: Mapping[str, float]) -> dict[str, Any]:
 
 async def nodes_for_hosts() -> list[str]:
     """The ids of the nodes that live and offer processors, in a fixed order; where none does, of all that live."""
-    nodes = [node for node in await asyncio.to_thread(ray.nodes) if node["Alive"]]
+    nodes = [node for node in await _aside(ray.nodes) if node["Alive"]]
     able = [node for node in nodes if node["Resources"].get("CPU", 0)] or nodes
     return sorted(node["NodeID"] for node in able)
 
 
 def _on_node(node: str) -> dict[str, Any]:
     return {"scheduling_strategy": NodeAffinitySchedulingStrategy(node_id=node, soft=False)}
+
+
+async def _aside(call: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """What a call says that may never return: on a thread that nobody waits for.
+
+    Where the head is gone, Ray blocks for a minute. The loop's own threads are waited for when the loop ends, and would
+    keep the driver from telling what has happened.
+    """
+    loop = asyncio.get_running_loop()
+    said: asyncio.Future[list[dict[str, Any]]] = loop.create_future()
+
+    def tell(settle: Callable[[Any], None], value: object) -> None:
+        if not said.done():
+            settle(value)
+
+    def work() -> None:
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            try:
+                loop.call_soon_threadsafe(tell, said.set_result, call())
+            except Exception as error:
+                loop.call_soon_threadsafe(tell, said.set_exception, error)
+
+    threading.Thread(target=work, name="ray-nodes", daemon=True).start()
+    return await said
