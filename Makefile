@@ -15,6 +15,9 @@ SET := $(shell nvidia-smi -L 2>/dev/null | grep -q '^GPU' && echo gpu || echo cp
 STAMP := $(VENV)/installed-$(SET)
 PINS := requirements/$(SET).txt requirements/bootstrap.txt
 
+# Where nothing may be written beside the code, each of the many processes compiles all that it imports again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # pip and uv are told of wheels lying on this machine by different names.
 ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)

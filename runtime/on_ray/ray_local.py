@@ -67,6 +67,8 @@ class _Head:
     created: float
     """When that process began, by the system: a pid alone may have been given to another since."""
     temp_dir: str
+    root: str = ""
+    """The folder of the code that its workers import; two checkouts can share a home, but not a head."""
 
 
 def ensure_ray(home: Path, progress: Callable[[str], None] | None = None) -> RayAddress:
@@ -75,17 +77,29 @@ def ensure_ray(home: Path, progress: Callable[[str], None] | None = None) -> Ray
     Calls from several processes at once start one head. The head stays up after this process ends.
 
     Raises:
-        RepertoryError: the head did not come up; the message holds the end of its log.
+        RepertoryError: the head did not come up (the message holds the end of its log), or the one that runs imports
+            the code of another checkout.
     """
     if foreign := os.environ.get("RAY_ADDRESS"):
         return RayAddress(foreign, owned=False)
     folder = _folder(home)
     _carry_token(folder)
-    if head := _running(folder):
-        return RayAddress(head.address, owned=True)
-    with _exclusive(folder):
-        head = _running(folder) or _start(folder, progress)
+    head = _running(folder)
+    if head is None:
+        with _exclusive(folder):
+            head = _running(folder) or _start(folder, progress)
+    _refuse_other_code(head)
     return RayAddress(head.address, owned=True)
+
+
+def _refuse_other_code(head: _Head) -> None:
+    if head.root != str(_ROOT):
+        raise RepertoryError(
+            f"found the Ray head of this home (process {head.pid}) running the code in "
+            f"{head.root or 'an older version'}, "
+            f"expected {_ROOT}; stop it with `repertory serve down`, or give this checkout a home of its own "
+            "by REPERTORY_HOME"
+        )
 
 
 def find_ray(home: Path) -> RayAddress | None:
@@ -193,7 +207,7 @@ def _start(folder: Path, progress: Callable[[str], None] | None) -> _Head:
             env=_environment(),
         )
     _await_start(process, log)
-    head = _Head(address, process.pid, psutil.Process(process.pid).create_time(), str(temp_dir))
+    head = _Head(address, process.pid, psutil.Process(process.pid).create_time(), str(temp_dir), str(_ROOT))
     _write_atomically(folder / "head.json", json.dumps(asdict(head)))
     process.returncode = 0  # it outlives this process on purpose: no warning that it still runs
     return head

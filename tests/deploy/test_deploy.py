@@ -86,6 +86,7 @@ def test_the_environment_of_a_pod_makes_the_settings_that_are_meant() -> None:
     assert settings.memory == "s3://repertory/memory"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray's own models
 def test_the_models_of_the_service_are_configured_as_ray_serve_expects() -> None:
     from ray.serve.schema import ServeDeploySchema

@@ -56,6 +56,7 @@ async def test_two_processes_that_add_at_once_lose_nothing_and_store_nothing_twi
     assert await stored(tmp_path) == expected("甲", "乙", "大家")
 
 
+@pytest.mark.slow
 async def test_many_tasks_that_add_at_once_lose_nothing(tmp_path: Path) -> None:
     episodes = LongTermMemory(tmp_path, HashingEmbedder()).episodes("wang")
     contents = [

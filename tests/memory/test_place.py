@@ -32,6 +32,7 @@ async def test_what_is_remembered_at_an_address_is_found_there_again(tmp_path: P
     assert any((tmp_path / "memory").iterdir())
 
 
+@pytest.mark.slow
 async def test_object_storage_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     variables = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key", "AWS_REGION": "us-east-1"}
     variables |= {

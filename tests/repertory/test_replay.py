@@ -186,6 +186,7 @@ def python(terminal: Terminal, code: str, typed: str = "") -> Ended:
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
+@pytest.mark.slow
 def test_break_opens_pdb_in_the_handler(terminal: Terminal) -> None:
     run(terminal)
     code = "from repertory.cli import main; main(['replay', '--break', 'planner'])"
@@ -203,6 +204,7 @@ def environment(terminal: Terminal) -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 def test_a_person_at_a_terminal_steps_through_a_handler_with_the_recorded_world_around_it(terminal: Terminal) -> None:
     run(terminal)
     with pseudo_terminal(["replay", "--break", "planner"], environment(terminal)) as session:
@@ -219,6 +221,7 @@ def test_a_person_at_a_terminal_steps_through_a_handler_with_the_recorded_world_
         assert session.process.wait(60) == 0
 
 
+@pytest.mark.slow
 def test_a_person_at_a_terminal_looks_up_from_a_step_and_quits(terminal: Terminal) -> None:
     run(terminal)
     lines = terminal.type("runs", "events", "--json").out.splitlines()
@@ -275,6 +278,7 @@ async def test_the_trip_replays_without_a_socket(terminal: Terminal) -> None:
     assert told.out.startswith("identical: ")
 
 
+@pytest.mark.slow
 def test_all_runs_of_a_directory_are_replayed_and_reported(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = Path("kept")
     kept.mkdir()

@@ -65,6 +65,7 @@ def test_a_run_stops_at_its_limit_of_time(terminal: Terminal) -> None:
     assert "took 0.2 s, which is limits.wall_s" in ended.err
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_a_run_cleanly(terminal: Terminal) -> None:
     command = [sys.executable, "-m", "repertory", "run", str(write_scenario(Path.cwd(), "wait")), "--engine", "local"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()) as run:

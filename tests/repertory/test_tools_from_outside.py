@@ -135,6 +135,7 @@ def test_a_secret_that_is_not_there_is_told_before_anything_is_done(terminal: Te
     assert not terminal.home.exists()
 
 
+@pytest.mark.slow
 def test_the_tools_of_an_mcp_server_are_those_that_the_run_has_on_record(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -151,12 +152,14 @@ def test_the_tools_of_an_mcp_server_are_those_that_the_run_has_on_record(
     assert replayed.code == 0, replayed.err
 
 
+@pytest.mark.slow
 def test_an_mcp_server_may_have_an_address(terminal: Terminal) -> None:
     with mcp_prices.over_http() as url:
         ended = perform(terminal, {"mcp": {"url": url, "tools": ["night_price"]}})
     assert value(ended) == {"result": 200}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("server", "words"),
     [

@@ -42,6 +42,7 @@ async def sent_at_rest(journal: MemoryJournal, performing: asyncio.Task[Json]) -
     return sent - 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["publish", "send"])
 async def test_a_sender_waits_until_the_slow_one_has_room_and_nothing_is_lost(how: str) -> None:
     journal = MemoryJournal()
@@ -54,6 +55,7 @@ async def test_a_sender_waits_until_the_slow_one_has_room_and_nothing_is_lost(ho
     await replay(journal, "run")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["ask back", "self"])
 async def test_nobody_waits_for_room_where_the_full_one_waits_for_the_sender(how: str) -> None:
     GATES[0].set()

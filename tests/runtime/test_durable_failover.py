@@ -62,10 +62,9 @@ async def test_the_agents_of_a_team_are_spread_over_hosts(tmp_path: Path) -> Non
     assert homes == set(HOSTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*HOSTS, "sequencer"])
-@pytest.mark.parametrize(
-    "make", [with_tools, *(pytest.param(make, marks=pytest.mark.slow) for make in (branching, nested))]
-)
+@pytest.mark.parametrize("make", [with_tools, branching, nested])
 async def test_whatever_dies_a_team_says_what_it_would_have_said(
     tmp_path: Path, make: Callable[[], BaseGroupChat], name: str
 ) -> None:

@@ -209,6 +209,7 @@ def at(number: int, name: str) -> Callable[[AnyEvent], str]:
     return when
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind"), [("host-1", "idempotent"), ("host-2", "read"), ("sequencer", "irreversible")]
 )

@@ -77,6 +77,7 @@ def truncate(path: Path, part: float) -> None:
     path.write_bytes(original[: int(len(original) * part)])
 
 
+@pytest.mark.slow
 async def test_no_flipped_bit_of_the_file_goes_unnoticed(path: Path) -> None:
     intact = await readings(path)
     noticed = 0

@@ -113,6 +113,7 @@ async def check(schedules: int) -> None:
         assert await shown_over_slow_links(seed) == expected, f"schedule {seed}"
 
 
+@pytest.mark.slow
 async def test_a_group_chat_is_shown_the_same_over_slow_links_as_in_one_process() -> None:
     await check(FEW)
 

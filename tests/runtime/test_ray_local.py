@@ -28,9 +28,11 @@ def listener() -> Generator[str]:
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
-def _write_state(home: Path, address: str, pid: int, created: float) -> None:
+def _write_state(home: Path, address: str, pid: int, created: float, root: str | None = None) -> None:
     (home / "ray").mkdir(parents=True)
     head = {"address": address, "pid": pid, "created": created, "temp_dir": str(home / "session")}
+    if root is not None:
+        head["root"] = root
     (home / "ray" / "head.json").write_text(json.dumps(head), encoding="utf-8")
 
 
@@ -54,6 +56,16 @@ def test_a_head_is_found_again_by_its_process_and_port(tmp_path: Path, listener:
     _write_state(tmp_path, listener, os.getpid(), psutil.Process().create_time())
     assert find_ray(tmp_path) == RayAddress(listener, owned=True)
     assert session_logs(tmp_path) == tmp_path / "session" / "session_latest" / "logs"
+
+
+@pytest.mark.parametrize(("root", "named"), [("/else/where", "/else/where"), (None, "an older version")])
+def test_a_head_that_runs_other_code_is_refused_but_can_be_found_and_stopped(
+    tmp_path: Path, listener: str, root: str | None, named: str
+) -> None:
+    _write_state(tmp_path, listener, os.getpid(), psutil.Process().create_time(), root)
+    with pytest.raises(RepertoryError, match=rf"running the code in {named}, expected .*`repertory serve down`"):
+        ensure_ray(tmp_path)
+    assert find_ray(tmp_path) == RayAddress(listener, owned=True)
 
 
 def test_a_process_that_was_given_the_heads_number_later_is_not_the_head(tmp_path: Path, listener: str) -> None:

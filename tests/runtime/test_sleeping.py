@@ -129,6 +129,7 @@ async def test_what_was_done_before_an_agent_slept_is_not_done_again(monkeypatch
     assert handled == list(range(before, 30))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["host-1", "host-2", "sequencer"])
 async def test_sleepers_survive_the_end_of_any_process_at_any_event(tmp_path: Path, name: str) -> None:
     data: dict[str, Json] = {"rounds": 4, "kind": "idempotent"}

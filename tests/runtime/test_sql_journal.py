@@ -168,6 +168,7 @@ def acknowledged(lines: IO[str], count: int) -> list[tuple[str, int]]:
     return found
 
 
+@pytest.mark.slow
 async def test_a_killed_writer_loses_nothing_that_was_acknowledged(path: Path) -> None:
     last = {"a": 0, "b": 0, "c": 0}
     for _ in range(3):

@@ -26,7 +26,9 @@ ROOT = Path(__file__).parents[2]
 DONE = ["first!", "held!"]
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(
+    params=[pytest.param("sqlite", marks=pytest.mark.slow), pytest.param("postgres", marks=pytest.mark.postgres)]
+)
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> JournalAddress:
     """A new journal, of each kind that several processes can use."""
     if request.param == "sqlite":

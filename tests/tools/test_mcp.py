@@ -34,6 +34,7 @@ async def call(single: SingleTool, **arguments: Any) -> ToolOutcome:
     return ToolOutcome.model_validate(await single.run_json(arguments, CancellationToken()))
 
 
+@pytest.mark.slow
 async def test_a_servers_tools_are_ours(tools: dict[str, SingleTool], tmp_path: Path) -> None:
     """One server for all of it: a start takes seconds."""
     effects = {name: each.effect for name, each in tools.items()}
