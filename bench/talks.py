@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 from typing import cast
 
@@ -70,8 +71,7 @@ class Prose:
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
-        letters = random.Random(7)
-        self._words = ["".join(letters.choices("etaoinshrdlucmfwypvbgk", k=letters.randint(2, 9))) for _ in range(8000)]
+        self._words = _words()
         self._weights = list(accumulate(1 / rank for rank in range(1, len(self._words) + 1)))
 
     def text(self, tokens: int) -> str:
@@ -79,6 +79,13 @@ class Prose:
         size = tokens * TOKEN_BYTES
         words = self._random.choices(self._words, cum_weights=self._weights, k=size // 3)
         return " ".join(words)[:size]
+
+
+@cache
+def _words() -> list[str]:
+    """All words there are; made once, since no talk is about making words."""
+    letters = random.Random(7)
+    return ["".join(letters.choices("etaoinshrdlucmfwypvbgk", k=letters.randint(2, 9))) for _ in range(8000)]
 
 
 class Said(BaseModel):

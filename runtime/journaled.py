@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Any, Literal, cast
 
-from autogen_core import CancellationToken
+from autogen_core import CancellationToken, FunctionCall
 from autogen_core.memory import Memory, MemoryContent, MemoryQueryResult, UpdateContextResult
 from autogen_core.model_context import ChatCompletionContext
 from autogen_core.models import (
     AssistantMessage,
     ChatCompletionClient,
     CreateResult,
+    FunctionExecutionResult,
+    FunctionExecutionResultMessage,
     LLMMessage,
     ModelCapabilities,  # pyright: ignore[reportDeprecated]  # an abstract property of the client wants it
     ModelInfo,
@@ -38,6 +40,11 @@ from runtime.steps import StepCall, StepResult
 
 EVIDENCE = "evidence"
 """The key under which a tool's or memory's answer names the step that it came from."""
+
+_KEYED = frozenset({SystemMessage, UserMessage, AssistantMessage, FunctionExecutionResultMessage})
+_KEYED_PARTS = frozenset({FunctionCall, FunctionExecutionResult})
+_PLAIN = frozenset({str, bool, type(None)})
+"""What can be compared for what it is written as: 1 equals True, and is written in another way."""
 
 
 class JournaledModel(ChatCompletionClient):
@@ -116,25 +123,25 @@ class JournaledModel(ChatCompletionClient):
         extra_create_args: Mapping[str, Any],
         perform: Any,
     ) -> StepCall:
-        head, links = links_of_agent().chain(messages, message_key, plain)
+        prompt = links_of_agent().chain(messages, message_key, plain)
         schema = json_output.model_json_schema() if isinstance(json_output, type) else json_output
         request = {
-            "prompt": head,
+            "prompt": prompt.head,
             "tools": [cast(Json, tool.schema if isinstance(tool, Tool) else tool) for tool in tools],
             "tool_choice": tool_choice if isinstance(tool_choice, str) else tool_choice.name,
             "json_output": cast(Json, schema),
             "arguments": cast(Json, dict(extra_create_args)),
         }
-        size = sum(map(len, links.values())) + len(canonical(request["tools"]))
+        size_bytes = prompt.size_bytes + len(canonical(request["tools"]))
         return StepCall(
             "model",
             self._name,
             canonical(request),
             perform,
             "read",
-            links,
+            prompt.unsent,
             is_metered=self._is_metered,
-            tokens=estimated_tokens(size),
+            tokens=estimated_tokens(size_bytes),
         )
 
     async def close(self) -> None:
@@ -322,16 +329,23 @@ def links_of_agent() -> LinkBook:
 
 
 def message_key(message: LLMMessage) -> Hashable | None:
-    """What makes a message of plain text; None for one that holds more."""
-    match message:
-        case SystemMessage(content=content) if type(message) is SystemMessage:
-            return "system", content
-        case UserMessage(content=str() as content, source=source) if type(message) is UserMessage:
-            return "user", content, source
-        case AssistantMessage(content=str() as content, thought=thought) if type(message) is AssistantMessage:
-            return "assistant", content, thought, message.source
-        case _:
-            return None
+    """What makes a message: those with equal keys are equal. None for one with pictures or of another class."""
+    if type(message) not in _KEYED:
+        return None
+    if type(message.content) is str:
+        return (type(message), *vars(message).values())
+    parts = tuple(_part_key(part) for part in message.content)
+    if None in parts:
+        return None
+    return (type(message), parts, *(value for name, value in vars(message).items() if name != "content"))
+
+
+def _part_key(part: object) -> Hashable | None:
+    """What makes a tool's call or its result; None for what is neither, or holds more than texts."""
+    if type(part) not in _KEYED_PARTS:
+        return None
+    values = tuple(vars(part).values())
+    return values if all(type(value) in _PLAIN for value in values) else None
 
 
 def plain(value: Any) -> Json:

@@ -120,9 +120,9 @@ class SteppedMemory(Memory):
             added = (await copy.get_messages())[len(before) :]
             return StepResult({"found": plain(found.memories), "added": [plain(message) for message in added]})
 
-        head, links = links_of_agent().chain(before, message_key, plain)
-        request = canonical({"memory": self._name, "prompt": head})
-        recorded = await steps.perform(StepCall("retrieval", self._name, request, ask, blobs=links))
+        prompt = links_of_agent().chain(before, message_key, plain)
+        request = canonical({"memory": self._name, "prompt": prompt.head})
+        recorded = await steps.perform(StepCall("retrieval", self._name, request, ask, blobs=prompt.unsent))
         answer = cast(Mapping[str, Any], recorded.value)
         for message in answer["added"]:
             await model_context.add_message(_MESSAGE.validate_python(message))

@@ -130,7 +130,11 @@ class Delivery:
             tokens=call.tokens if call.is_metered else 0,
         )
         started = self.outbox.standing_step(now)
-        self.outbox.propose(started, {request: call.request, **call.blobs})
+        if started is now:
+            self.outbox.propose(started, {request: call.request, **call.blobs})
+            self.outbox.links.sent(call.blobs)
+        else:  # it is on record with its own request, and what is asked now is not
+            self.outbox.propose(started, {})
         if call.approval:
             asked = StepAsked(step=started.step, delivery=self.id, why="approval", question=call.approval)
             self.outbox.propose(asked, {})

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from autogen_core import MessageContext, RoutedAgent, message_handler
+from autogen_core.models import LLMMessage, SystemMessage, UserMessage
+from autogen_ext.models.replay import ReplayChatCompletionClient
 
+from runtime.autogen import TeamBuilder
 from runtime.blobs import Payload
 from runtime.budget import Budget, Meter
-from runtime.codec import Json
+from runtime.codec import Json, canonical, parse
 from runtime.errors import EffectWithheld, StepFailed, UsageError, WaitingForPerson
 from runtime.events import (
+    AgentName,
     AnyEvent,
     DeliveryStarted,
     MessageSent,
@@ -21,15 +27,19 @@ from runtime.events import (
     StepOrigin,
     StepStarted,
 )
+from runtime.exchange.fleet import WINDOW
 from runtime.export import export_bytes, import_bytes
 from runtime.fork import ForkOrder, Point, at_delivery, at_message, at_result, fork, start
 from runtime.journal import Journal, MemoryJournal
+from runtime.journaled import JournaledModel
 from runtime.journals.sql_journal import SqliteJournal
 from runtime.local import LocalEngine
 from runtime.people import Decision, decide
-from runtime.performance import recorded_performance
+from runtime.performance import Performance, recorded_performance
+from runtime.prompt_chain import read_chain
 from runtime.reading.fork_bill import bill
 from runtime.replay import replay
+from runtime.team import Resources, Team, TeamSpec
 from runtime.undo import undos
 from runtime.versions import versions
 from tests.runtime.teams import EFFECTS, performance
@@ -186,6 +196,54 @@ async def test_after_a_change_of_settings_the_past_stands_and_the_rest_is_asked_
     assert [event.name for event in own if isinstance(event, StepStarted)] == ["say one", "say two", "say three"]
     assert bill(own).spent.tool_calls == 2
     assert await forked(journal, start(events), spec=spec, run="rerun") == ["loud one", "loud two", "loud three"]
+
+
+CALLS = WINDOW + 2
+"""More than what is handed to an agent of a fork at once, before anything that it does is taken."""
+
+
+@dataclass
+class Text:
+    """What is said."""
+
+    text: str
+
+
+class Chatter(RoutedAgent):
+    """Asks a model again and again, each time with all that was said before."""
+
+    def __init__(self, style: str) -> None:
+        super().__init__("chats")
+        self._model = JournaledModel(ReplayChatCompletionClient(["answer"] * CALLS), "scripted")
+        self._prompt: list[LLMMessage] = [SystemMessage(content=style)]
+
+    @message_handler
+    async def on_text(self, message: Text, ctx: MessageContext) -> Text:
+        for number in range(CALLS):
+            self._prompt.append(UserMessage(content=f"{message.text} {number}", source="user"))
+            await self._model.create(self._prompt)
+        return message
+
+
+def chatters(config: Mapping[str, Json], resources: Resources) -> Team:
+    builder = TeamBuilder()
+    builder.add("chatter", Chatter, lambda: Chatter(str(config["style"])))
+    return builder.team()
+
+
+async def test_the_prompts_of_a_fork_with_other_settings_are_stored_from_their_first_message(journal: Journal) -> None:
+    spec = TeamSpec("chat", f"{__name__}:chatters", {"style": "plain"})
+    payload = canonical({"type": "Text", "data": {"text": "hello"}})
+    await LocalEngine(journal).perform(Performance("run", spec, AgentName("chatter"), payload))
+    events = await journal.events("run")
+    last = [event for event in events if isinstance(event, StepStarted)][-1]
+    await forked(journal, Point(last.seq - 1), spec={"style": "loud"})
+    asked = [event for event in await journal.events("fork") if isinstance(event, StepStarted)][-1]
+    request = parse(await journal.blob(asked.request))
+    assert isinstance(request, Mapping)
+    prompt = await read_chain(journal, str(request["prompt"]))
+    said = [message["content"] for message in prompt if isinstance(message, Mapping)]
+    assert said == ["loud", *(f"hello {number}" for number in range(CALLS))]
 
 
 async def test_an_exported_fork_needs_no_parent() -> None:
