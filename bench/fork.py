@@ -20,6 +20,7 @@ from typing import cast
 
 from runtime import steps
 from runtime.codec import Json, canonical, parse
+from runtime.collector import collect_rarely
 from runtime.events import AgentName, AnyEvent, RunForked
 from runtime.fork import ForkOrder, at_delivery, fork
 from runtime.hosting.delivery import Delivery
@@ -71,6 +72,7 @@ def build(config: Mapping[str, Json], resources: Resources) -> Team:
 
 
 async def main(events: int, points: int) -> None:
+    collect_rarely()  # as `repertory fork` does
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "journal.db"
         recorded = await _recorded(path, events)
@@ -100,7 +102,7 @@ async def _forked(path: Path, seq: int) -> tuple[float, float]:
     point = at_delivery(events, seq)
     forked = await fork(journal, f"fork-{seq}", ForkOrder(parent="run", point=point, versions=versions()), events)
     durable = time.perf_counter() - began
-    performance = await recorded_performance(journal, f"fork-{seq}")
+    performance = await recorded_performance(journal, f"fork-{seq}", events[: point.shared])
     first: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     def on_event(event: AnyEvent) -> None:

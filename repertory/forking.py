@@ -78,7 +78,7 @@ async def fork_and_perform(name: str, order: Forking, settings: Settings) -> int
         if point.note:
             say(point.note)
         say(f"run {run}: shares {point.shared} events with run {parent}")
-        performance = surroundings.given_to(await recorded_performance(journal, run))
+        performance = surroundings.given_to(await recorded_performance(journal, run, events[: point.shared]))
         try:
             return await play(stage, performance, settings, journal)
         finally:

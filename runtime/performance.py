@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -69,13 +69,15 @@ class Engine(Protocol):
         ...
 
 
-async def recorded_performance(journal: Journal, run: str) -> Performance:
+async def recorded_performance(journal: Journal, run: str, shared: Sequence[AnyEvent] = ()) -> Performance:
     """The performance that a run was begun with, to be resumed; secrets and the person are the caller's to add.
+
+    `shared` are its first events where these have been read already: a fork's are its parent's.
 
     Raises:
         UsageError: when there is no such run, or nothing had been asked of it yet.
     """
-    events = await journal.events(run)
+    events = [*shared, *await journal.events(run, len(shared))]
     first = next((event for event in events if isinstance(event, MessageSent) and event.cause == ids.ROOT), None)
     started = beginning(events)
     if started is None or first is None:

@@ -64,6 +64,8 @@ class SequencerService:
         self._runs: dict[str, OpenRun] = {}
         self._over: set[str] = set()
         """Runs that have ended here or were left."""
+        self._read: tuple[str, list[AnyEvent]] = ("", [])
+        """The run that was taken up last, and its events until then: whoever watches it from its start gets these."""
 
     # Runs
 
@@ -144,7 +146,11 @@ class SequencerService:
                 raise entry.broken
             if entry.durable_seq <= after:
                 await entry.grown.heard(PULL_WAIT_S)
-        return await self._journal.events(run, after)
+        taken_up, read = self._read
+        if after or taken_up != run:
+            return await self._journal.events(run, after)
+        self._read = ("", [])
+        return [*read, *await self._journal.events(run, len(read))]
 
     # Hosts
 
@@ -229,6 +235,8 @@ class SequencerService:
 
     async def forget(self, run: str, driver: str) -> None:
         """See `Channel.forget`. Hosts stop what they still do of a run that is left."""
+        if self._read[0] == run:
+            self._read = ("", [])
         entry = self._runs.get(run)
         if entry is not None and entry.order.driver == driver:
             for host in {*entry.homes.values(), *entry.hosts} - {driver}:
@@ -262,6 +270,7 @@ class SequencerService:
         entry.tells_driver, entry.is_new_driver = seen or 0, seen is None
         self._runs[run] = entry
         self._over.discard(run)
+        self._read = (run, events)
         self._fleet.admit(driver)
         if entry.core.has_ended:
             self._end(entry, events[-1])
@@ -275,10 +284,13 @@ class SequencerService:
         told, entry.tells_driver = entry.tells_driver, None
         entry.fed.update(dict.fromkeys(feeds, entry.core.seq))
         seen = [*(feed.after for feed in feeds.values()), *([] if told is None else [told])]
-        events = await self._journal.events(entry.order.run, min(seen))
+        recorded, entry.restored = entry.restored, ()
+        if not recorded:
+            events = await self._journal.events(entry.order.run, min(seen))
+            recorded = [entry.core.addressed(event) for event in events if event.seq <= entry.durable_seq]
         past: list[Outgoing] = []
         done = {agent: entry.settled_steps(agent) for agent, feed in feeds.items() if feed.is_anew}
-        for outgoing in (entry.core.addressed(event) for event in events if event.seq <= entry.durable_seq):
+        for outgoing in recorded:
             if outgoing.to is None:
                 past += [outgoing] if told is not None and outgoing.event.seq > told else []
             elif is_due(outgoing.event, feeds.get(outgoing.to)) and entry.is_heard(outgoing.to):

@@ -66,6 +66,8 @@ class OpenRun:
     """Where a driver has just been admitted: what it has seen; it is told the rest again before the next append."""
     is_new_driver: bool = False
     """Whether that driver begins with the past, or is the same as before."""
+    restored: Sequence[Outgoing] = ()
+    """What it was taken up from, until that has been handed out."""
     broken: Exception | None = None
     fork: Ancestry | None = None
     stored: set[Digest] = field(default_factory=set[Digest])
@@ -121,8 +123,7 @@ def restored(order: RunOrder, epoch: int, events: Sequence[AnyEvent], held: Home
     routes = msgspec.json.decode(order.blobs[order.started.routes], type=Routes)
     entry = OpenRun(order, epoch, routes, Sequencer(routes), durable_seq=events[-1].seq, fork=fork)
     entry.homes = {agent: host for agent, (host, _) in held.items()}
-    for event in events:
-        entry.core.apply(event)
+    entry.restored = [entry.core.apply(event) for event in events]
     for agent in entry.core.sleep.agents():
         entry.feed(agent, held[agent][1] if agent in held else None)
     entry.pending.outgoing += entry.core.resume(at=clock.time_s())
