@@ -26,7 +26,7 @@ ifdef PIP_CERT
 export SSL_CERT_FILE ?= $(PIP_CERT)
 endif
 
-.PHONY: help env run test check unit lint format types imports lock clean
+.PHONY: help env run test check unit nightly lint format types imports lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ imports:
 
 unit:
 	$(BIN)/pytest -n auto
+
+nightly: env ## Run the property tests of the runtime with 10,000 examples each instead of 200 (an hour or more)
+	HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -m hypothesis -n auto --timeout 0 --durations 0 tests/runtime
 
 format: env ## Format the code
 	$(BIN)/ruff format $(CODE)
