@@ -91,7 +91,8 @@ class Cell:
         self.deliveries = 0
         """How many it has been handed since it was made or woken."""
         self._state = state
-        self._is_unsavable = False
+        self._savable: Savable | None = None
+        """The agent itself, once it is made, where it can be saved. To ask that of it takes longer than a message."""
         self.links = LinkBook()
         self._spec = spec
         self._host = host
@@ -108,12 +109,12 @@ class Cell:
         """Whether nothing of it is under way, nothing will be told to it that it waits for, and it can be saved."""
         is_waiting = self._responses or self._results or self._held or self._timer_steps
         is_at_rest = not (self._deliveries or self._loop.tasks or is_waiting)
-        return is_at_rest and not self._is_unsavable and isinstance(self.instance, Savable)
+        return is_at_rest and self._savable is not None
 
     def save(self) -> bytes | None:
         """What the agent saves, which is to change nothing of it; None when it cannot sleep."""
-        agent = self.instance
-        if not self.can_sleep or not isinstance(agent, Savable):
+        agent = self._savable
+        if agent is None or not self.can_sleep:
             return None
         context = contextvars.Context()
         context.run(clock.current.set, Delivery(ids.sleep_id(self.name, self.seen), self.name, self, self._time_s))
@@ -125,7 +126,7 @@ class Cell:
         if error is None:
             return task.result()
         log.warning("agent.not_saved", agent=str(self.name), error=f"{type(error).__name__}: {error}")
-        self._is_unsavable = True
+        self._savable = None
         return None
 
     def _time_s(self) -> float:
@@ -258,10 +259,12 @@ class Cell:
 
     async def _made(self) -> Agent:
         agent = await self._spec.factory(self.name)
+        savable = agent if isinstance(agent, Savable) else None
         if self._state is not None:
-            if not isinstance(agent, Savable):
+            if savable is None:
                 raise RunError(f"agent {self.name} was saved when it went to sleep, but cannot be given a state now")
-            await agent.load(self._state)
+            await savable.load(self._state)
+        self._savable = savable
         return agent
 
     # Outbox
