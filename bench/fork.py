@@ -1,8 +1,9 @@
 """How long a fork takes to start, at any point of a long run: `python -m bench.fork [--events 10000] [--points 40]`.
 
 A run of an asking and eight answering agents, each answer with two steps, is performed into an SQLite journal. It is
-then forked at points spread over it, each time from a journal opened anew. Two times are taken: until the fork is
-durable, with all that has to be read and checked for it; and until its first own event is, for which every agent has
+then forked at points spread over it, each time from a journal opened anew. Three times are taken: until the fork is
+durable, with all that has to be read and checked for it; until its first own event is, mostly the beginning of a
+delivery, for which the past has been handed out; and until something is that an agent does of its own, for which it has
 done again what it did before the point.
 """
 
@@ -21,7 +22,7 @@ from typing import cast
 from runtime import steps
 from runtime.codec import Json, canonical, parse
 from runtime.collector import collect_rarely
-from runtime.events import AgentName, AnyEvent, RunForked
+from runtime.events import AgentName, AnyEvent, DeliveryCompleted, Event, MessageSent, StepStarted
 from runtime.fork import ForkOrder, at_delivery, fork
 from runtime.hosting.delivery import Delivery
 from runtime.journals.sql_journal import SqliteJournal
@@ -33,6 +34,10 @@ from runtime.versions import versions
 
 EVENTS_PER_ANSWER = 7
 ANSWERERS = 8
+
+UNTIL = ("the fork is durable", "its first own event is durable", "something that an agent does of its own is")
+DOINGS = (StepStarted, MessageSent, DeliveryCompleted)
+"""What an agent's code does."""
 
 
 class Asker:
@@ -78,10 +83,9 @@ async def main(events: int, points: int) -> None:
         recorded = await _recorded(path, events)
         step = max(1, len(recorded) // points)
         times = [await _forked(path, seq) for seq in range(3, len(recorded), step)]
-    durable, first = zip(*times, strict=True)
     print(f"a run of {len(recorded):,} events, forked at {len(times)} points; seconds until")
-    for name, found in (("the fork is durable", durable), ("its first own event is durable", first)):
-        print(f"  {name:<32} median {statistics.median(found):.3f}  max {max(found):.3f}")
+    for name, found in zip(UNTIL, zip(*times, strict=True), strict=True):
+        print(f"  {name:<45} median {statistics.median(found):.3f}  max {max(found):.3f}")
 
 
 async def _recorded(path: Path, events: int) -> Sequence[AnyEvent]:
@@ -94,8 +98,8 @@ async def _recorded(path: Path, events: int) -> Sequence[AnyEvent]:
     return found
 
 
-async def _forked(path: Path, seq: int) -> tuple[float, float]:
-    """The seconds until the fork before this event is durable, and until it has an event of its own."""
+async def _forked(path: Path, seq: int) -> tuple[float, float, float]:
+    """The seconds until each of `UNTIL`, of the fork before this event."""
     began = time.perf_counter()
     journal = SqliteJournal(path)
     events = await journal.events("run")
@@ -104,18 +108,20 @@ async def _forked(path: Path, seq: int) -> tuple[float, float]:
     durable = time.perf_counter() - began
     performance = await recorded_performance(journal, f"fork-{seq}", events[: point.shared])
     first: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+    done: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     def on_event(event: AnyEvent) -> None:
-        if event.seq > max(forked.seq, forked.set_until) and not isinstance(event, RunForked) and not first.done():
-            first.set_result(time.perf_counter() - began)
+        for seen, kinds in ((first, Event), (done, DOINGS)):
+            if event.seq > max(forked.seq, forked.set_until) and isinstance(event, kinds) and not seen.done():
+                seen.set_result(time.perf_counter() - began)
 
     watched = replace(performance, on_event=on_event)
     performing = asyncio.create_task(LocalEngine(journal).perform(watched))
-    until_first = await first
+    until_first, until_done = await asyncio.gather(first, done)
     performing.cancel()
     await asyncio.gather(performing, return_exceptions=True)
     await journal.close()
-    return durable, until_first
+    return durable, until_first, until_done
 
 
 if __name__ == "__main__":
