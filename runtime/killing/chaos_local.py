@@ -249,15 +249,19 @@ class _Scene:
         return await self.perform(journal, resumed)
 
     async def _ended(self, journal: Journal, events: Sequence[AnyEvent]) -> Account:
-        last = events[-1]
-        result: Json = None
-        failure = ""
-        if isinstance(last, RunCompleted):
-            answer = parse(await journal.blob(last.result))
-            result = answer["data"] if isinstance(answer, Mapping) else answer
-        elif isinstance(last, RunFailed):
-            failure = f"{last.failure.type.rpartition(':')[2]}: {last.failure.message}"
-        return self._account(result, failure, events)
+        return self._account(*await on_record(journal, events[-1]), events)
 
     def _account(self, result: Json, failure: str, events: Sequence[AnyEvent]) -> Account:
         return Account(result, failure, events, self.ledger.read(), self._chaos.books(self._folder / "world"))
+
+
+async def on_record(journal: Journal, ended: AnyEvent) -> tuple[Json, str]:
+    """The result and the failure of a run that has ended with this event, as its performance would have told them."""
+    match ended:
+        case RunCompleted(result=digest):
+            answer = parse(await journal.blob(digest))
+            return answer["data"] if isinstance(answer, Mapping) else answer, ""
+        case RunFailed(failure=failure):
+            return None, f"{failure.type.rpartition(':')[2]}: {failure.message}"
+        case _:
+            raise AssertionError(f"a run does not end with a {type(ended).__name__}")

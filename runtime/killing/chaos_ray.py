@@ -142,7 +142,7 @@ class RayChaos:
             stage = await self._standing()
             await stage.assembled()
             await killing.happened()
-            account = await scene.perform(stage, replace(scene.order, is_resumed=True), killing.on_event)
+            account = await scene.recover(stage, killing.on_event)
         return await _judged(scene, undisturbed, account, killing)
 
     # What they share

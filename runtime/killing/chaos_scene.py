@@ -11,10 +11,10 @@ from runtime import clock
 from runtime.chaos import Account
 from runtime.cluster import RayStage
 from runtime.codec import Json
-from runtime.errors import DivergenceError, RepertoryError
-from runtime.events import AnyEvent
+from runtime.errors import DivergenceError, RepertoryError, UsageError
+from runtime.events import AnyEvent, RunCompleted
 from runtime.journals.journal_address import JournalAddress, open_journal
-from runtime.killing.chaos_local import Books, consent
+from runtime.killing.chaos_local import Books, consent, on_record
 from runtime.killing.effects import EffectLedger, watched
 from runtime.performance import OnEvent, Performance
 from runtime.replay import replay
@@ -52,6 +52,18 @@ class RayScene:
         except RepertoryError as error:
             failure = f"{type(error).__name__}: {error}"
         return await self.account(result, failure)
+
+    async def recover(self, stage: RayStage, on_event: OnEvent) -> Account:
+        """Resumes what a dead driver has left; only looks where its actors ended the run before Ray ended them."""
+        account = await self.perform(stage, replace(self.order, is_resumed=True), on_event)
+        if not (account.failure.startswith(UsageError.__name__) and isinstance(account.events[-1], RunCompleted)):
+            return account
+        journal = open_journal(self._journal)
+        try:
+            result, failure = await on_record(journal, account.events[-1])
+        finally:
+            await journal.close()
+        return replace(account, result=result, failure=failure)
 
     async def account(self, result: Json, failure: str) -> Account:
         """What the run has left behind."""

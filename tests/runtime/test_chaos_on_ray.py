@@ -12,10 +12,12 @@ import pytest
 
 from runtime import steps
 from runtime.chaos import Account, Point, Trial
+from runtime.cluster import RayStage
 from runtime.codec import Json, canonical
 from runtime.events import AgentName, EffectClass, StepStarted
 from runtime.journals.journal_address import journal_address
 from runtime.killing.chaos_ray import DRIVER, RayChaos
+from runtime.killing.chaos_scene import RayScene
 from runtime.performance import Performance
 from runtime.steps import StepCall, StepResult
 from runtime.team import AgentSpec, Incoming, Resources, Team, TeamSpec
@@ -115,3 +117,12 @@ async def test_an_effect_that_is_wrongly_declared_a_read_is_noticed(tmp_path: Pa
     assert {trial.verdict for trial in trials.values()} == {"failed"}
     assert {trial.findings.duplicated for trial in trials.values()} == {("tickets: 2 against 1",)}
     assert all(trial.findings.repeated_reads == 1 for trial in trials.values())
+
+
+async def test_a_run_that_ends_after_its_driver_died_is_judged_by_its_record(tmp_path: Path, address: str) -> None:
+    journal = journal_address(tmp_path / "journal.db")
+    scene = RayScene(purchase("irreversible"), tmp_path, journal, book_of, None)
+    async with RayStage(address, journal, hosts=1) as stage:
+        ended = await scene.perform(stage, scene.order, lambda _: None)
+        assert await scene.recover(stage, lambda _: None) == ended
+    assert (ended.result, ended.failure, ended.outside) == ("receipt", "", {"tickets": 1})
