@@ -18,10 +18,12 @@ from tests.postgres_server import PostgresServer, running_server
 
 settings.register_profile("normal", max_examples=200, deadline=None)
 settings.register_profile("nightly", max_examples=10_000, deadline=None)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "normal"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "normal")
+settings.load_profile(PROFILE)
 
 TEST_MODEL = "qwen2.5-coder-0.5b"
-SLOW_LIMIT_S = 300
+SLOW_LIMIT_S = 300 if PROFILE == "normal" else 0
+"""No limit for the many examples of a night."""
 DEPLOY_LIMIT_S = 1500
 """For tests with a model: the first of them may have to fetch, convert and deploy it."""
 
