@@ -22,7 +22,7 @@ from typing import cast
 from runtime import steps
 from runtime.codec import Json, canonical, parse
 from runtime.collector import collect_rarely
-from runtime.events import AgentName, AnyEvent, DeliveryCompleted, Event, MessageSent, StepStarted
+from runtime.events import AgentName, AnyEvent, DeliveryCompleted, MessageSent, StepStarted
 from runtime.fork import ForkOrder, at_delivery, fork
 from runtime.hosting.delivery import Delivery
 from runtime.journals.sql_journal import SqliteJournal
@@ -111,9 +111,10 @@ async def _forked(path: Path, seq: int) -> tuple[float, float, float]:
     done: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     def on_event(event: AnyEvent) -> None:
-        for seen, kinds in ((first, Event), (done, DOINGS)):
-            if event.seq > max(forked.seq, forked.set_until) and isinstance(event, kinds) and not seen.done():
-                seen.set_result(time.perf_counter() - began)
+        if event.seq > max(forked.seq, forked.set_until):
+            for seen in (first, done) if isinstance(event, DOINGS) else (first,):
+                if not seen.done():
+                    seen.set_result(time.perf_counter() - began)
 
     watched = replace(performance, on_event=on_event)
     performing = asyncio.create_task(LocalEngine(journal).perform(watched))
