@@ -52,7 +52,7 @@ test: env check ## Run all checks and every test, with PostgreSQL, Ray and the r
 	$(BIN)/pytest -m postgres
 	$(BIN)/pytest -m conformance
 	$(BIN)/pytest -m "slow and not ray" -n auto
-	$(BIN)/pytest -m ray
+	$(BIN)/pytest -m ray -n 2 --dist loadfile
 	$(BIN)/pytest -m model --timeout 1800
 
 check: env lint types imports unit ## Run the checks that need neither Ray nor a model
