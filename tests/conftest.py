@@ -39,6 +39,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker, limit_s in (("model", DEPLOY_LIMIT_S), ("slow", SLOW_LIMIT_S)):
             if item.get_closest_marker(marker) and not item.get_closest_marker("timeout"):
                 item.add_marker(pytest.mark.timeout(limit_s))
+    longest = {item.path: 0.0 for item in items}
+    for item in items:
+        longest[item.path] = max(longest[item.path], _limit_s(item))
+    items.sort(key=lambda item: -longest[item.path])  # what may take longest begins first, so that no core waits for it
+
+
+def _limit_s(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker else 0.0
 
 
 @pytest.fixture(scope="session")
