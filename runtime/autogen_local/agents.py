@@ -11,7 +11,7 @@ import inspect
 import logging
 import warnings
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from autogen_core import Agent, AgentId, AgentInstantiationContext, AgentRuntime
 from autogen_core.logging import AgentConstructionExceptionEvent
@@ -24,11 +24,28 @@ log = logging.getLogger("autogen_core")
 events = logging.getLogger("autogen_core.events")
 
 
+class Elsewhere(Protocol):
+    """Other processes in which agents may live."""
+
+    def consider(self, agent_type: str, factory: AnyFactory, expected: type[Any] | None) -> None:
+        """Decides whether agents of a type may live there."""
+        ...
+
+    def keep(self, agent_type: str, why: str) -> None:
+        """Agents of a type stay in this process."""
+        ...
+
+    async def make(self, agent_id: AgentId) -> Agent | None:
+        """Makes an agent there and returns what stands for it here; None where its type stays."""
+        ...
+
+
 class Agents:
     """Agent types and the agents that were made of them."""
 
-    def __init__(self, runtime: AgentRuntime) -> None:
+    def __init__(self, runtime: AgentRuntime, elsewhere: Elsewhere | None = None) -> None:
         self._runtime = runtime
+        self._elsewhere = elsewhere
         self._factories: dict[str, tuple[AnyFactory, type[Any] | None]] = {}
         self._instance_types: dict[str, type[Agent]] = {}
         self._made: dict[AgentId, Agent] = {}
@@ -52,6 +69,8 @@ class Agents:
         if agent_type in self.types:
             raise RegistrationError(f"an agent type {agent_type!r} is registered already; choose another name")
         self._factories[agent_type] = (factory, expected_class)
+        if self._elsewhere is not None:
+            self._elsewhere.consider(agent_type, factory, expected_class)
 
     async def add_instance(self, agent: Agent, agent_id: AgentId) -> None:
         """Registers an agent that exists already.
@@ -67,6 +86,10 @@ class Agents:
         if known is not type(agent):
             raise RegistrationError(
                 f"agents of type {agent_id.type!r} are {known.__name__}, not {type(agent).__name__}"
+            )
+        if self._elsewhere is not None:
+            self._elsewhere.keep(
+                agent_id.type, f"a {known.__name__} was registered that exists in this process already"
             )
         await agent.bind_id_and_runtime(id=agent_id, runtime=self._runtime)
         self._made[agent_id] = agent
@@ -99,6 +122,8 @@ class Agents:
         factory, expected = self._factory(agent_id)
         with AgentInstantiationContext.populate_context((self._runtime, agent_id)):
             try:
+                if self._elsewhere is not None and (agent := await self._elsewhere.make(agent_id)) is not None:
+                    return agent
                 made = factory(*self._arguments(factory, agent_id))
                 agent = await made if inspect.isawaitable(made) else made
                 if expected is not None and not isinstance(agent, expected):

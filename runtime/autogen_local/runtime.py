@@ -1,8 +1,10 @@
-"""autogen-core's `AgentRuntime` on this engine, with all agents in the calling process: placement `local`.
+"""autogen-core's `AgentRuntime` on this engine: with all agents in the calling process, or with some on a Ray cluster.
 
 Every message is numbered by a `Sequencer` and in the journal before a handler sees it; handlers start in that order.
 They run in the caller's own event loop, because agents, teams and callers share queues, futures and closures there
-(docs/decisions/autogen.md): the record tells what happened; it is not a program that could be run again.
+(docs/decisions/autogen.md): the record tells what happened; it is not a program that could be run again. With placement
+`cluster`, agents whose factories share nothing with the caller live on hosts (`runtime/autogen_cluster/`); what is said
+here of messages and their order and record stays true.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from autogen_core import (
     Agent,
@@ -43,6 +45,9 @@ from runtime.events import MessageCancelled
 from runtime.journal import Journal, MemoryJournal
 from runtime.letters import Letters, agent_type_name
 
+if TYPE_CHECKING:
+    from runtime.autogen_cluster.elsewhere import OnHosts
+
 T = TypeVar("T", bound=Agent)
 
 LOOK_AGAIN_S = 0.05
@@ -62,26 +67,28 @@ class RayAgentRuntime(AgentRuntime):
         intervention_handlers: list[InterventionHandler] | None = None,
         tracer_provider: TracerProvider | None = None,
         ignore_unhandled_exceptions: bool = True,
-        placement: Literal["local"] = "local",
+        placement: Literal["local", "cluster"] = "local",
+        hosts: int = 2,
         journal: Journal | None = None,
         run_id: str | None = None,
     ) -> None:
         """Makes a runtime; nothing is journaled before its first message.
 
-        `journal` stays the caller's to close; without one the record lives as long as this object. `run_id` names the
-        run in it, by default an id of the time.
+        `placement` says where agents live: in this process, or those that can on so many `hosts` of a Ray cluster, the
+        one of RAY_ADDRESS or this machine's, begun when they are needed. `journal` stays the caller's to close; without
+        one the record lives as long as this object. `run_id` names the run in it, by default an id of the time.
 
         Raises:
-            UsageError: when the placement is not `local`.
+            UsageError: when there is no such placement, or not one host.
         """
-        if placement != "local":
-            raise UsageError(
-                f"placement {placement!r} was found; expected 'local', the one that there is (an AgentChat team is "
-                'spread over a cluster by `runtime.durable.durable(team, engine="ray")`)'
-            )
+        if placement not in ("local", "cluster"):
+            raise UsageError(f"placement {placement!r} was found; expected 'local' or 'cluster'")
+        if hosts < 1:
+            raise UsageError(f"hosts: found {hosts}, expected at least 1")
+        self._on_hosts = self._hosted(hosts) if placement == "cluster" else None
         self.journal: Journal = MemoryJournal() if journal is None else journal
         self._letters = Letters()
-        self._agents = Agents(self)
+        self._agents = Agents(self, self._on_hosts)
         self._subscriptions = SubscriptionManager()
         self._queue = MailQueue()
         self._observers = Observers(tracer_provider, lambda message: payload(message, self._letters).decode())
@@ -95,10 +102,22 @@ class RayAgentRuntime(AgentRuntime):
         self._pump: asyncio.Task[None] | None = None
         self._is_stopping = False
 
+    def _hosted(self, hosts: int) -> OnHosts:
+        from runtime.autogen_cluster.elsewhere import (
+            OnHosts,
+        )  # it imports Ray, which the placement `local` does without
+
+        return OnHosts(self, hosts, lambda: self.run_id)
+
     @property
     def run_id(self) -> str:
         """The run's id in the journal."""
         return self._deliveries.record.run
+
+    @property
+    def homes(self) -> Mapping[AgentId, str]:
+        """The hosts of the agents that live on one, by name; whoever is not in it lives in this process."""
+        return {} if self._on_hosts is None else self._on_hosts.homes()
 
     @property
     def unprocessed_messages_count(self) -> int:
@@ -285,6 +304,8 @@ class RayAgentRuntime(AgentRuntime):
             for agent in self._agents.made().values():
                 await agent.close()
             await self._deliveries.end_run()
+            if self._on_hosts is not None:
+                await self._on_hosts.stop()
 
     # Agents and subscriptions
 
@@ -317,9 +338,11 @@ class RayAgentRuntime(AgentRuntime):
 
         Raises:
             UnknownAgent: when its type is not registered.
-            WrongAgentType: when it is not of this class.
+            WrongAgentType: when it is not of this class, or lives on a host (`LivesElsewhere`).
         """
         agent = await self._agents.get(id)
+        if self._on_hosts is not None:
+            self._on_hosts.check_is_here(agent)
         if not isinstance(agent, type):
             raise WrongAgentType(f"agent {id} is a {agent.__class__.__name__}, not a {type.__name__}")
         return agent

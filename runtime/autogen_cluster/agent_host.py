@@ -1,0 +1,104 @@
+"""A host of autogen-core agents in a Ray actor: it makes them, and performs what the driver's line asks of them.
+
+Made and attended by `runtime/autogen_cluster/host_link.py`. One driver's life with it begins with `begin`; a parcel of
+an earlier life is refused, so nothing that was given up is done later.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from autogen_core import AgentId, AgentMetadata, CancellationToken, MessageContext, TopicId
+from autogen_core._message_handler_context import MessageHandlerContext
+
+from runtime.autogen_cluster.errors import CannotTravel, HostLost, NotLoadable
+from runtime.autogen_cluster.freight import unpack
+from runtime.autogen_cluster.host_runtime import HostRuntime
+from runtime.autogen_cluster.line import Line
+from runtime.autogen_local.agents import Agents
+from runtime.autogen_local.mail import Here, here
+from runtime.collector import collect_rarely
+
+
+class AgentsOfHost:
+    """The agents of one life of a host, and what can be asked of them."""
+
+    def __init__(self, where: str) -> None:
+        self.line = Line(self._perform, where)
+        self._runtime = HostRuntime(self.line)
+        self._agents = Agents(self._runtime)
+
+    async def _perform(self, verb: str, arguments: tuple[Any, ...], token: CancellationToken) -> Any:
+        match verb:
+            case "deliver":
+                return await self._deliver(*arguments, token=token)
+            case "make":
+                return await self._make(*arguments)
+            case "save":
+                return dict(await (await self._agents.get(*arguments)).save_state())
+            case "load":
+                agent_id, state = arguments
+                return await (await self._agents.get(agent_id)).load_state(state)
+            case "close":
+                return await (await self._agents.get(*arguments)).close()
+            case _:
+                raise AssertionError(f"a host was asked to {verb!r}")
+
+    async def _make(self, agent_id: AgentId, factory: bytes) -> AgentMetadata:
+        if agent_id.type not in self._agents.types:
+            try:
+                made, expected = unpack(factory, f"the factory of agent type {agent_id.type!r}")
+            except CannotTravel as error:
+                raise NotLoadable(str(error)) from None
+            self._agents.add_factory(agent_id.type, made, expected)
+        return (await self._agents.get(agent_id)).metadata
+
+    async def _deliver(
+        self,
+        agent_id: AgentId,
+        message: Any,
+        sender: AgentId | None,
+        topic: TopicId | None,
+        message_id: str,
+        cause: tuple[str, int],
+        *,
+        token: CancellationToken,
+    ) -> Any:
+        here.set(Here(self._runtime, *cause))
+        agent = await self._agents.get(agent_id)
+        context = MessageContext(
+            sender=sender, topic_id=topic, is_rpc=topic is None, cancellation_token=token, message_id=message_id
+        )
+        with MessageHandlerContext.populate_context(agent_id):
+            return await agent.on_message(message, ctx=context)
+
+
+class AutoGenHost:
+    """The actor."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._life = 0
+        self._agents: AgentsOfHost | None = None
+        collect_rarely()
+
+    async def begin(self, life: int) -> int:
+        """Begins a life without any agents; returns the id of the process."""
+        if self._agents is not None:
+            self._agents.line.end(HostLost(f"{self._name} began anew"))
+        self._life, self._agents = life, AgentsOfHost(f"{self._name} (process {os.getpid()})")
+        return os.getpid()
+
+    async def push(self, life: int, parcel: bytes) -> None:
+        """Takes a parcel of the driver."""
+        self._own(life).line.receive(parcel)
+
+    async def pull(self, life: int) -> bytes:
+        """The next parcel for the driver, as soon as there is one."""
+        return await self._own(life).line.take()
+
+    def _own(self, life: int) -> AgentsOfHost:
+        if self._agents is None or life != self._life:
+            raise HostLost(f"{self._name} was started anew and does not know what it was asked before")
+        return self._agents

@@ -1,0 +1,148 @@
+"""The driver's side of one host: its actor, and a line to each process that comes up in it, one after another."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import itertools
+from functools import partial
+from typing import Any
+
+import ray as untyped_ray
+import structlog
+
+from runtime import clock
+from runtime.autogen_cluster.agent_host import AutoGenHost
+from runtime.autogen_cluster.errors import HostLost
+from runtime.autogen_cluster.line import Line, Perform
+from runtime.errors import ClusterLost
+from runtime.on_ray.actor_channel import RETRY_S, RETURN_LIMIT_S, ActorUnavailable, answer
+
+OPTIONS: dict[str, Any] = {
+    "num_cpus": 0,
+    "max_restarts": -1,
+    "max_concurrency": 1_000,
+    "scheduling_strategy": "SPREAD",
+}
+
+log = structlog.get_logger(__name__)
+ray: Any = untyped_ray
+"""Ray's signatures are partly untyped."""
+
+
+class HostLink:
+    """One host. Its actor is made when it is first needed, and made anew where Ray restarts it no more."""
+
+    def __init__(self, name: str, perform: Perform) -> None:
+        self.name = name
+        self.process_id = 0
+        """Of the process that answered last."""
+        self.is_down = False
+        """Whether it was lost and is not back yet."""
+        self._perform = perform
+        self._actor: Any = None
+        self._lives = itertools.count(1)
+        self._attending: asyncio.Task[None] | None = None
+        self._line: asyncio.Future[Line] | None = None
+
+    async def line(self) -> Line:
+        """The line to the host's present process; waits until it is up.
+
+        Raises:
+            ClusterLost: it does not come up.
+        """
+        if self._attending is None or self._attending.done():
+            self._line = asyncio.get_running_loop().create_future()
+            self._attending = asyncio.get_running_loop().create_task(self._attend(), context=contextvars.Context())
+        assert self._line is not None
+        return await asyncio.shield(self._line)
+
+    async def stop(self, fault: BaseException) -> None:
+        """Gives the actor back; who still awaits something of it gets the fault."""
+        self.abandon(fault)
+        if self._attending is not None:
+            await asyncio.gather(self._attending, return_exceptions=True)
+        if self._actor is not None:
+            ray.kill(self._actor)
+            self._actor = None
+
+    def abandon(self, fault: BaseException) -> None:
+        """Asks nothing more of the actor; who still awaits something of it gets the fault."""
+        if self._attending is not None:
+            self._attending.cancel()
+            self._close(fault)
+
+    async def _attend(self) -> None:
+        while True:
+            line = Line(self._perform, "the driver")
+            try:
+                life = await self._begun()
+            except ClusterLost as error:
+                self._close(error)
+                return
+            self.is_down = False
+            self._opened().set_result(line)
+            reason = await self._exchanged(line, life)
+            log.warning("host.lost", host=self.name, process=self.process_id, error=str(reason))
+            self.is_down = True
+            self._line = asyncio.get_running_loop().create_future()
+            line.end(
+                HostLost(
+                    f"{self.name} (process {self.process_id}) ended while it handled a message: {reason}. "
+                    "Its agents are made anew, without their state, when they get their next one"
+                )
+            )
+
+    def _opened(self) -> asyncio.Future[Line]:
+        assert self._line is not None
+        return self._line
+
+    def _close(self, fault: BaseException) -> None:
+        opened = self._opened()
+        if not opened.done():
+            opened.set_exception(fault)
+            opened.exception()  # nobody may wait for it
+        elif opened.exception() is None:
+            opened.result().end(fault)
+
+    async def _begun(self) -> int:
+        """Begins a life with the process that is there; waits while Ray restarts it.
+
+        Raises:
+            ClusterLost: none has come up.
+        """
+        life, deadline = next(self._lives), clock.monotonic() + RETURN_LIMIT_S
+        while True:
+            if self._actor is None:
+                self._actor = ray.remote(AutoGenHost).options(**OPTIONS).remote(self.name)
+            try:
+                self.process_id = int(await answer(partial(self._actor.begin.remote, life)))
+                return life
+            except ActorUnavailable as error:
+                reason = str(error)
+            except ClusterLost as error:
+                reason, self._actor = str(error), None
+            if clock.monotonic() > deadline:
+                raise ClusterLost(f"{self.name} has not come up within {RETURN_LIMIT_S:g} s: {reason}")
+            await asyncio.sleep(RETRY_S)
+
+    async def _exchanged(self, line: Line, life: int) -> Exception:
+        """Carries parcels both ways until the process is lost; says why it is."""
+        ways = [asyncio.ensure_future(way(line, life)) for way in (self._push, self._pull)]
+        try:
+            done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            found = next(iter(done)).exception()
+            return found if isinstance(found, Exception) else HostLost(f"its line ended with {found!r}")
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+
+    async def _push(self, line: Line, life: int) -> None:
+        while True:
+            parcel = await line.take()
+            await answer(partial(self._actor.push.remote, life, parcel))
+
+    async def _pull(self, line: Line, life: int) -> None:
+        while True:
+            line.receive(await answer(partial(self._actor.pull.remote, life)))
