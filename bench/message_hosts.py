@@ -1,8 +1,9 @@
 """Request and response between two processes, for `bench/messages.py`: `python -m bench.message_hosts KIND [HOSTS]`.
 
 KIND is `ours` (agents on two hosts of a crew, each message durable in SQLite before it is handed over), `crew` (eight
-such pairs over HOSTS hosts at once), `ray` (bare actor calls, nothing durable) or `grpc` (AutoGen's over gRPC, two
-worker processes, nothing durable). Prints rates, and the median of one message in milliseconds, as JSON.
+such pairs over HOSTS hosts at once), `cluster` and `cluster-pairs` (the same with `RayAgentRuntime`, placement
+`cluster`), `ray` (bare actor calls, nothing durable) or `grpc` (AutoGen's over gRPC, two worker processes, nothing
+durable). Prints rates, and the median of one message in milliseconds, as JSON.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from itertools import count as count_up
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,10 +26,11 @@ from autogen_core import AgentId, AgentRuntime, MessageContext, RoutedAgent, mes
 
 from bench.message_agents import Echo, Ping
 from bench.message_counts import FLIGHT, HOST_ALONE, HOST_TOGETHER, PAIRS, WARM_UP
-from runtime.autogen import TeamBuilder
+from runtime.autogen import RayAgentRuntime, TeamBuilder
 from runtime.cluster import RayStage
 from runtime.codec import Json
 from runtime.events import AgentName
+from runtime.journals.journal_address import journal_address, open_journal
 from runtime.letters import Letters
 from runtime.performance import Performance
 from runtime.placement import HostInfo, place
@@ -85,7 +89,7 @@ class Asker(RoutedAgent):
         """What it took."""
 
         async def ask(number: int) -> object:
-            return await self.send_message(Ping(number), AgentId("echo", "default"))
+            return await self.send_message(Ping(number), AgentId("echo", self.id.key))
 
         await timed(ask, 0, message.warm_up, message.flight)
         found = await timed(ask, message.alone, message.together, message.flight)
@@ -129,6 +133,32 @@ async def ours(hosts: int, pairs: int) -> dict[str, float]:
             runs = [performance(run, plan) for run in apart(hosts, pairs)]
             found = cast(list[dict[str, float]], await asyncio.gather(*map(stage.perform, runs)))
     return {"median_ms": found[0]["median_ms"], "together": sum(one["together"] for one in found)}
+
+
+async def cluster(hosts: int, pairs: int) -> dict[str, float]:
+    """Pairs of agents on hosts of one `RayAgentRuntime`."""
+    plan = Plan(WARM_UP, HOST_ALONE if pairs == 1 else 0, HOST_TOGETHER // pairs, FLIGHT // pairs)
+    with tempfile.TemporaryDirectory() as folder:
+        journal = open_journal(journal_address(Path(folder) / "journal.db"))
+        runtime = RayAgentRuntime(placement="cluster", hosts=hosts, journal=journal, run_id="bench")
+        await Asker.register(runtime, "asker", Asker)
+        await Echo.register(runtime, "echo", Echo)
+        runtime.start()
+        askers = [AgentId("asker", key) for key in keys_apart("bench", hosts, pairs)]
+        found = cast(list[Times], await asyncio.gather(*(runtime.send_message(plan, asker) for asker in askers)))
+        await runtime.close()
+        await journal.close()
+    return {"median_ms": found[0].median_ms, "together": sum(one.together for one in found)}
+
+
+def keys_apart(run: str, hosts: int, count: int) -> list[str]:
+    """Keys whose asker and echo live on different hosts, where there is more than one."""
+    infos = [HostInfo(f"host-{n}") for n in range(1, hosts + 1)]
+
+    def homes(key: str) -> set[str]:
+        return {place(run, AgentName(name, key), Placement(), infos) for name in ("asker", "echo")}
+
+    return list(islice((key for key in map(str, count_up()) if len(homes(key)) == min(2, hosts)), count))
 
 
 class RayEcho:
@@ -217,8 +247,14 @@ def main(kind: str, hosts: int) -> None:
         print(json.dumps(asyncio.run(grpc())))
         return
     ray.init(num_cpus=4, include_dashboard=False, namespace="repertory", log_to_driver=False)
-    measured = bare() if kind == "ray" else ours(2, 1) if kind == "ours" else ours(hosts, PAIRS)
-    print(json.dumps(asyncio.run(measured)))
+    ways: dict[str, Callable[[], Coroutine[Any, Any, dict[str, float]]]] = {
+        "ray": bare,
+        "ours": lambda: ours(2, 1),
+        "crew": lambda: ours(hosts, PAIRS),
+        "cluster": lambda: cluster(2, 1),
+        "cluster-pairs": lambda: cluster(hosts, PAIRS),
+    }
+    print(json.dumps(asyncio.run(ways[kind]())))
     ray.shutdown()
 
 

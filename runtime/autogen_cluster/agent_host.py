@@ -1,14 +1,16 @@
 """A host of autogen-core agents in a Ray actor: it makes them, and performs what the driver's line asks of them.
 
-Made and attended by `runtime/autogen_cluster/host_link.py`. One driver's life with it begins with `begin`; a parcel of
-an earlier life is refused, so nothing that was given up is done later.
+Made and attended by `runtime/autogen_cluster/host_link.py`. A life of it begins with `begin` and has one stream to the
+driver; what an earlier life has begun is ended then, so nothing that was given up is done later.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import Any
 
+import ray as untyped_ray
 from autogen_core import AgentId, AgentMetadata, CancellationToken, MessageContext, TopicId
 from autogen_core._message_handler_context import MessageHandlerContext
 
@@ -16,9 +18,13 @@ from runtime.autogen_cluster.errors import CannotTravel, HostLost, NotLoadable
 from runtime.autogen_cluster.freight import unpack
 from runtime.autogen_cluster.host_runtime import HostRuntime
 from runtime.autogen_cluster.line import Line
+from runtime.autogen_cluster.stream import carry, listen
 from runtime.autogen_local.agents import Agents
 from runtime.autogen_local.mail import Here, here
 from runtime.collector import collect_rarely
+
+ray: Any = untyped_ray
+"""Ray's signatures are partly untyped."""
 
 
 class AgentsOfHost:
@@ -79,26 +85,29 @@ class AutoGenHost:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._life = 0
         self._agents: AgentsOfHost | None = None
+        self._carrying: asyncio.Task[None] | None = None
         collect_rarely()
 
-    async def begin(self, life: int) -> int:
-        """Begins a life without any agents; returns the id of the process."""
+    async def begin(self, secret: bytes) -> tuple[int, str, int]:
+        """Begins a life without any agents; returns the process's id, and where it waits for the driver's stream."""
+        self._end()
+        agents = self._agents = AgentsOfHost(f"{self._name} (process {os.getpid()})")
+        ip = str(ray.util.get_node_ip_address())
+
+        async def on_driver(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if agents is self._agents:
+                self._carrying = asyncio.ensure_future(carry(agents.line, reader, writer))
+                await asyncio.gather(self._carrying, return_exceptions=True)
+
+        return os.getpid(), ip, await listen(ip, secret, on_driver)
+
+    async def live(self) -> None:
+        """Returns never: its caller learns from Ray when the process has died."""
+        await asyncio.Event().wait()
+
+    def _end(self) -> None:
+        if self._carrying is not None:
+            self._carrying.cancel()
         if self._agents is not None:
             self._agents.line.end(HostLost(f"{self._name} began anew"))
-        self._life, self._agents = life, AgentsOfHost(f"{self._name} (process {os.getpid()})")
-        return os.getpid()
-
-    async def push(self, life: int, parcel: bytes) -> None:
-        """Takes a parcel of the driver."""
-        self._own(life).line.receive(parcel)
-
-    async def pull(self, life: int) -> bytes:
-        """The next parcel for the driver, as soon as there is one."""
-        return await self._own(life).line.take()
-
-    def _own(self, life: int) -> AgentsOfHost:
-        if self._agents is None or life != self._life:
-            raise HostLost(f"{self._name} was started anew and does not know what it was asked before")
-        return self._agents

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import itertools
+import secrets
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from runtime import clock
 from runtime.autogen_cluster.agent_host import AutoGenHost
 from runtime.autogen_cluster.errors import HostLost
 from runtime.autogen_cluster.line import Line, Perform
+from runtime.autogen_cluster.stream import carry, connected
 from runtime.errors import ClusterLost
 from runtime.on_ray.actor_channel import RETRY_S, RETURN_LIMIT_S, ActorUnavailable, answer
 
@@ -24,6 +25,9 @@ OPTIONS: dict[str, Any] = {
     "max_concurrency": 1_000,
     "scheduling_strategy": "SPREAD",
 }
+SECRET_BYTES = 32
+
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 log = structlog.get_logger(__name__)
 ray: Any = untyped_ray
@@ -41,7 +45,6 @@ class HostLink:
         """Whether it was lost and is not back yet."""
         self._perform = perform
         self._actor: Any = None
-        self._lives = itertools.count(1)
         self._attending: asyncio.Task[None] | None = None
         self._line: asyncio.Future[Line] | None = None
 
@@ -74,15 +77,14 @@ class HostLink:
 
     async def _attend(self) -> None:
         while True:
-            line = Line(self._perform, "the driver")
             try:
-                life = await self._begun()
+                reader, writer = await self._begun()
             except ClusterLost as error:
                 self._close(error)
                 return
-            self.is_down = False
+            line, self.is_down = Line(self._perform, "the driver"), False
             self._opened().set_result(line)
-            reason = await self._exchanged(line, life)
+            reason = await self._carried(line, reader, writer)
             log.warning("host.lost", host=self.name, process=self.process_id, error=str(reason))
             self.is_down = True
             self._line = asyncio.get_running_loop().create_future()
@@ -105,20 +107,20 @@ class HostLink:
         elif opened.exception() is None:
             opened.result().end(fault)
 
-    async def _begun(self) -> int:
+    async def _begun(self) -> Stream:
         """Begins a life with the process that is there; waits while Ray restarts it.
 
         Raises:
             ClusterLost: none has come up.
         """
-        life, deadline = next(self._lives), clock.monotonic() + RETURN_LIMIT_S
+        deadline, secret = clock.monotonic() + RETURN_LIMIT_S, secrets.token_bytes(SECRET_BYTES)
         while True:
             if self._actor is None:
                 self._actor = ray.remote(AutoGenHost).options(**OPTIONS).remote(self.name)
             try:
-                self.process_id = int(await answer(partial(self._actor.begin.remote, life)))
-                return life
-            except ActorUnavailable as error:
+                self.process_id, ip, port = await answer(partial(self._actor.begin.remote, secret))
+                return await connected((ip, port), secret)
+            except (ActorUnavailable, HostLost) as error:
                 reason = str(error)
             except ClusterLost as error:
                 reason, self._actor = str(error), None
@@ -126,9 +128,9 @@ class HostLink:
                 raise ClusterLost(f"{self.name} has not come up within {RETURN_LIMIT_S:g} s: {reason}")
             await asyncio.sleep(RETRY_S)
 
-    async def _exchanged(self, line: Line, life: int) -> Exception:
-        """Carries parcels both ways until the process is lost; says why it is."""
-        ways = [asyncio.ensure_future(way(line, life)) for way in (self._push, self._pull)]
+    async def _carried(self, line: Line, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Exception:
+        """Carries parcels until the process is lost; says how that was seen, by the stream or by Ray."""
+        ways = [asyncio.ensure_future(carry(line, reader, writer)), asyncio.ensure_future(self._lived())]
         try:
             done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             found = next(iter(done)).exception()
@@ -138,11 +140,5 @@ class HostLink:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
 
-    async def _push(self, line: Line, life: int) -> None:
-        while True:
-            parcel = await line.take()
-            await answer(partial(self._actor.push.remote, life, parcel))
-
-    async def _pull(self, line: Line, life: int) -> None:
-        while True:
-            line.receive(await answer(partial(self._actor.pull.remote, life)))
+    async def _lived(self) -> None:
+        await answer(self._actor.live.remote)
