@@ -18,6 +18,7 @@ from runtime.autogen_cluster.errors import CannotTravel, HostLost, NotLoadable
 from runtime.autogen_cluster.freight import unpack
 from runtime.autogen_cluster.host_runtime import HostRuntime
 from runtime.autogen_cluster.line import Line
+from runtime.autogen_cluster.logs import Levels, ToDriver, listen_from
 from runtime.autogen_cluster.stream import carry, listen
 from runtime.autogen_local.agents import Agents
 from runtime.autogen_local.mail import Here, here
@@ -34,6 +35,13 @@ class AgentsOfHost:
         self.line = Line(self._perform, where)
         self._runtime = HostRuntime(self.line)
         self._agents = Agents(self._runtime)
+        self._logs = ToDriver(self.line)
+        self._logs.attach()
+
+    def end(self, fault: BaseException) -> None:
+        """Gives up what is under way."""
+        self._logs.detach()
+        self.line.end(fault)
 
     async def _perform(self, verb: str, arguments: tuple[Any, ...], token: CancellationToken) -> Any:
         match verb:
@@ -51,7 +59,8 @@ class AgentsOfHost:
             case _:
                 raise AssertionError(f"a host was asked to {verb!r}")
 
-    async def _make(self, agent_id: AgentId, factory: bytes) -> AgentMetadata:
+    async def _make(self, agent_id: AgentId, factory: bytes, wanted: Levels) -> AgentMetadata:
+        listen_from(wanted)
         if agent_id.type not in self._agents.types:
             try:
                 made, expected = unpack(factory, f"the factory of agent type {agent_id.type!r}")
@@ -110,4 +119,4 @@ class AutoGenHost:
         if self._carrying is not None:
             self._carrying.cancel()
         if self._agents is not None:
-            self._agents.line.end(HostLost(f"{self._name} began anew"))
+            self._agents.end(HostLost(f"{self._name} began anew"))

@@ -7,6 +7,7 @@ from typing import Any
 from autogen_core import AgentId, AgentRuntime, CancellationToken, TopicId
 
 from runtime.autogen_cluster.host_runtime import Origin
+from runtime.autogen_cluster.logs import log_here
 from runtime.autogen_local.mail import Here, here
 
 ASKED = frozenset(
@@ -41,6 +42,8 @@ class Desk:
                 return await self._publish(*arguments, token=token)
             case "ask":
                 return await self._asked(*arguments)
+            case "log":
+                return log_here(*arguments)
             case _:
                 raise AssertionError(f"the driver was asked to {verb!r}")
 

@@ -81,3 +81,7 @@ class OnHosts:
     async def stop(self) -> None:
         """Gives the hosts back."""
         await self._hosts.stop()
+
+    def abandon(self) -> None:
+        """Gives the hosts back without a word to their agents, whether or not the event loop still runs."""
+        self._hosts.abandon()

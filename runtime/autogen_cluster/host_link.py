@@ -65,6 +65,10 @@ class HostLink:
         self.abandon(fault)
         if self._attending is not None:
             await asyncio.gather(self._attending, return_exceptions=True)
+        self.kill()
+
+    def kill(self) -> None:
+        """Ends the actor."""
         if self._actor is not None:
             ray.kill(self._actor)
             self._actor = None

@@ -123,9 +123,7 @@ class HostRuntime(AgentRuntime):
 
     def add_message_serializer(self, serializer: MessageSerializer[Any] | Sequence[MessageSerializer[Any]]) -> None:
         """Registers more message types for the record, which the driver writes."""
-        self._line.call("ask", "add_message_serializer", (serializer,), {}).add_done_callback(
-            lambda told: told.cancelled() or told.exception()
-        )
+        self._line.tell("ask", "add_message_serializer", (serializer,), {})
 
     async def save_state(self) -> Mapping[str, Any]:
         """The states of all agents that have been made."""

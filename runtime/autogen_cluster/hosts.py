@@ -13,6 +13,7 @@ from autogen_core import AgentId, AgentMetadata
 
 from runtime.autogen_cluster.host_link import HostLink
 from runtime.autogen_cluster.line import Line, Perform
+from runtime.autogen_cluster.logs import levels
 from runtime.autogen_local.errors import RuntimeStopped, WrongState
 from runtime.cluster import connect
 from runtime.errors import ClusterLost
@@ -53,7 +54,7 @@ class Hosts:
         await self._connected()
         link = self._chosen(agent_id)
         line = await link.line()
-        return link, line, await line.call("make", agent_id, factory)
+        return link, line, await line.call("make", agent_id, factory, levels())
 
     def processes(self) -> dict[str, int]:
         """The ids of the processes of the hosts that were begun."""
@@ -69,6 +70,12 @@ class Hosts:
         if self._lost is None:  # else they are gone with the head, and Ray would wait for it to be told so
             stopped = RuntimeStopped("the runtime was closed, and with it the host of the agent")
             await asyncio.gather(*(link.stop(stopped) for link in links))
+
+    def abandon(self) -> None:
+        """Ends the actors, whether or not the event loop that used them still runs."""
+        links, self._links = self._links, ()
+        for link in links:
+            link.kill()
 
     def _chosen(self, agent_id: AgentId) -> HostLink:
         able = [link for link in self._links if not link.is_down] or self._links

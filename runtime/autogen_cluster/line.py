@@ -61,6 +61,10 @@ class Line:
             token.add_callback(partial(self._withdraw, number))
         return answer
 
+    def tell(self, verb: str, *arguments: Any) -> None:
+        """Has something done at the other end, whatever comes of it. Raises as `call`."""
+        self.call(verb, *arguments).add_done_callback(lambda done: done.cancelled() or done.exception())
+
     async def take(self) -> bytes:
         """The next parcel for the other end; waits until there is something to say."""
         await self._has_outgoing.wait()

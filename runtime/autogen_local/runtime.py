@@ -307,6 +307,11 @@ class RayAgentRuntime(AgentRuntime):
             if self._on_hosts is not None:
                 await self._on_hosts.stop()
 
+    def abandon(self) -> None:
+        """Gives the hosts back at once, also when the event loop that used them has ended; for who cannot `close`."""
+        if self._on_hosts is not None:
+            self._on_hosts.abandon()
+
     # Agents and subscriptions
 
     async def register_factory(

@@ -1,5 +1,7 @@
 """Fetches upstream's tests and runs those that make a runtime on ours: `python -m tests.conformance.upstream`.
 
+`--placement cluster` gives them hosts of a Ray head that is started for them.
+
 They come from the source distributions on the package index, into the user's cache folder, and are never committed.
 """
 
@@ -12,6 +14,17 @@ import tarfile
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+from runtime.autogen_cluster.errors import LivesElsewhere
+from runtime.on_ray.ray_local import stop_ray
+
+Placement = Literal["local", "cluster"]
+PLACEMENT = "REPERTORY_CONFORMANCE"
+"""The variable that tells `tests/conformance/substitute.py` which."""
+PLACED = "agents on hosts"
+"""The property of a test that says how many."""
+TEST_LIMIT_S = 60
 
 VERSION = "0.7.5"
 PACKAGES = ("autogen-core", "autogen-agentchat")
@@ -31,11 +44,20 @@ class Report:
     failed: dict[str, str]
     """The tests that did not pass, with the first line of why."""
     skipped: tuple[str, ...]
+    on_hosts: frozenset[str] = frozenset()
+    """The tests of which at least one agent lived on a host."""
+    reading: tuple[str, ...] = ()
+    """The tests that did not pass because they read the object of an agent, which was on a host."""
 
     def __str__(self) -> str:
         total = len(self.passed) + len(self.failed)
-        lines = [f"{len(self.passed)} of {total} passed, {len(self.skipped)} skipped by themselves"]
-        return "\n".join([*lines, *(f"  {name}: {why}" for name, why in self.failed.items())])
+        lines = [
+            f"{len(self.passed)} of {total} passed, {len(self.skipped)} skipped by themselves; "
+            f"{len(self.on_hosts.intersection(self.passed))} of those that passed had agents on hosts; "
+            f"{len(self.reading)} more read an agent's object, which is on a host"
+        ]
+        lines += [f"  {name}: {why}" for name, why in self.failed.items()]
+        return "\n".join([*lines, *(f"  {name} reads an agent's object" for name in self.reading)])
 
 
 def cache_folder() -> Path:
@@ -77,55 +99,59 @@ def files_with_a_runtime(tests: Path) -> list[Path]:
     return [path for path in sorted(tests.glob("test_*.py")) if "SingleThreadedAgentRuntime" in path.read_text()]
 
 
-def run(package: str, work: Path) -> Report:
-    """Runs a package's tests on `RayAgentRuntime`, with `work` for what they write.
+def run(package: str, work: Path, placement: Placement = "local") -> Report:
+    """Runs a package's tests on `RayAgentRuntime`, with `work` for what they write and for Ray's state.
 
     Raises:
         NotFetched: when they cannot be had.
     """
     tests = fetch(package)
-    results = work / f"{package}.xml"
-    root = HERE.parent.parent
-    path = os.pathsep.join(str(folder) for folder in (root, HERE / "stand_ins", tests))
-    options = [
-        "-p",
-        "tests.conformance.substitute",
-        "-p",
-        "no:cacheprovider",
-        "-c",
-        os.devnull,
-        "--rootdir",
-        str(tests),
-    ]
-    options += ["-o", "anyio_mode=auto", "--timeout", "20", "-q", "--import-mode=importlib", f"--junitxml={results}"]
+    results = work / f"{package}-{placement}.xml"
+    path = os.pathsep.join(str(folder) for folder in (HERE.parent.parent, HERE / "stand_ins", tests))
+    environment = {**os.environ, "PYTHONPATH": path, PLACEMENT: placement, "REPERTORY_HOME": str(work)}
+    environment.pop("RAY_ADDRESS", None)
+    options = ["-p", "tests.conformance.substitute", "-p", "no:cacheprovider", "-c", os.devnull]
+    options += ["--rootdir", str(tests), "-o", "anyio_mode=auto", "--timeout", str(TEST_LIMIT_S), "-q"]
+    options += ["--import-mode=importlib", "-o", "junit_family=xunit1", f"--junitxml={results}"]
     command = [sys.executable, "-m", "pytest", *options, *map(str, files_with_a_runtime(tests))]
-    subprocess.run(command, cwd=work, env={**os.environ, "PYTHONPATH": path}, stdout=sys.stderr, check=False)
+    try:
+        subprocess.run(command, cwd=work, env=environment, stdout=sys.stderr, check=False)
+    finally:
+        stop_ray(work)
     return _read(results)
 
 
 def _read(results: Path) -> Report:
     passed: list[str] = []
     skipped: list[str] = []
+    reading: list[str] = []
+    on_hosts: set[str] = set()
     failed: dict[str, str] = {}
     for case in ET.parse(results).iter("testcase"):
         name = f"{case.get('classname')}::{case.get('name')}"
         fault = next((child for child in case if child.tag in ("failure", "error")), None)
-        if fault is not None:
+        if any(found.get("name") == PLACED and found.get("value") != "0" for found in case.iter("property")):
+            on_hosts.add(name)
+        if fault is not None and LivesElsewhere.__name__ in (fault.get("message") or ""):
+            reading.append(name)
+        elif fault is not None:
             failed[name] = (fault.get("message") or "").splitlines()[0]
         elif case.find("skipped") is not None:
             skipped.append(name)
         else:
             passed.append(name)
-    return Report(tuple(passed), failed, tuple(skipped))
+    return Report(tuple(passed), failed, tuple(skipped), frozenset(on_hosts), tuple(reading))
 
 
 def main() -> None:
     """Prints the figures of each package."""
     import tempfile
 
-    for package in sys.argv[1:] or PACKAGES:
+    placement: Placement = "cluster" if "cluster" in sys.argv else "local"
+    packages = [package for package in PACKAGES if package in sys.argv] or PACKAGES
+    for package in packages:
         with tempfile.TemporaryDirectory() as work:
-            print(f"{package} {VERSION}: {run(package, Path(work))}")
+            print(f"{package} {VERSION}, placement {placement}: {run(package, Path(work), placement)}")
 
 
 if __name__ == "__main__":
