@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import pickle
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from types import TracebackType
 from typing import Any, cast
 
-from ray import cloudpickle
+from ray import cloudpickle as untyped_cloudpickle
 
 from runtime.autogen_cluster.errors import CannotTravel
 from runtime.events import Failure
@@ -34,6 +34,8 @@ OF_A_LOOP: tuple[type, ...] = (
 RAISED = "raised at "
 """How the note begins that says where an error comes from."""
 
+cloudpickle: Any = untyped_cloudpickle
+"""Ray's own, which is untyped."""
 Pickler: Any = cloudpickle.CloudPickler
 
 
@@ -41,7 +43,7 @@ class _Packer(Pickler):  # type: ignore[misc]  # Ray's is untyped
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, OF_A_LOOP):
             raise CannotTravel(f"an asyncio {type(obj).__name__} belongs to the event loop of its process")
-        return super().reducer_override(obj)
+        return Pickler.reducer_override(self, obj)
 
 
 def pack(value: Any, what: str = "a message") -> bytes:
@@ -70,7 +72,8 @@ def unpack(body: bytes, what: str = "a message") -> Any:
 
 def _packed(value: Any) -> bytes:
     with BytesIO() as file:
-        _Packer(file, protocol=PROTOCOL).dump(value)
+        packer: Any = _Packer(file, protocol=PROTOCOL)
+        packer.dump(value)
         return file.getvalue()
 
 
@@ -86,7 +89,7 @@ def _culprit(value: Any, path: str = "") -> str:
 
 def _parts(value: Any) -> list[tuple[str, Any]]:
     if isinstance(value, dict):
-        return [(f"[{key!r}]", item) for key, item in value.items()]
+        return [(f"[{key!r}]", item) for key, item in cast("Mapping[object, Any]", value).items()]
     if isinstance(value, list | tuple):
         return [("", item) for item in cast("list[Any]", value)]
     return [(f".{name}", part) for name, part in getattr(value, "__dict__", {}).items()]

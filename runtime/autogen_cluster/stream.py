@@ -63,13 +63,18 @@ async def connected(address: tuple[str, int], secret: bytes) -> tuple[asyncio.St
     Raises:
         HostLost: nobody does, or not that host.
     """
+    writer: asyncio.StreamWriter | None = None
     try:
         async with asyncio.timeout(GREETING_LIMIT_S):
             reader, writer = await asyncio.open_connection(*address)
             await _prove(reader, writer, secret, own=DRIVER, other=HOST)
             return reader, writer
-    except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
-        raise HostLost(f"the host at {address[0]}:{address[1]} could not be reached: {error!r}") from None
+    except BaseException as error:
+        if writer is not None:
+            writer.close()
+        if isinstance(error, OSError | asyncio.IncompleteReadError | TimeoutError):
+            raise HostLost(f"the host at {address[0]}:{address[1]} could not be reached: {error!r}") from None
+        raise
 
 
 async def listen(

@@ -25,10 +25,9 @@ from autogen_core import AgentId, AgentType, Component, ComponentModel, TopicId
 from autogen_core.models import ChatCompletionClient
 from autogen_core.tools import FunctionTool
 from pydantic import BaseModel
-from ray import cloudpickle
 
 from runtime.autogen_cluster.errors import CannotTravel
-from runtime.autogen_cluster.freight import pack
+from runtime.autogen_cluster.freight import cloudpickle, pack
 
 CONSTANTS: tuple[type, ...] = (
     *(type(None), bool, int, float, complex, str, bytes, range, type(...), type(NotImplemented)),
@@ -40,7 +39,7 @@ CONSTANTS: tuple[type, ...] = (
 SCRIPTED = "ReplayChatCompletionClient"
 """The model client whose answers depend on who has asked before, so that a copy would answer otherwise."""
 
-pickling: Any = cloudpickle.cloudpickle if hasattr(cloudpickle, "cloudpickle") else cloudpickle
+pickling: Any = cloudpickle.cloudpickle
 
 
 def why_it_stays(factory: Any, expected: type | None = None) -> str | None:
@@ -73,7 +72,7 @@ class _Look:
         self._seen[id(value)] = value
         parts = _parts(value, path)
         if parts is None:
-            cls = type(value)
+            cls: type[Any] = value.__class__
             name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
             return f"{path} is a {name}, which this process may share with it"
         return next((found for part, where in parts if (found := self.at(part, where)) is not None), None)
@@ -137,7 +136,7 @@ def _data(values: Mapping[str, Any], path: str) -> Iterator[tuple[Any, str]]:
         if isinstance(part, list | set):
             yield from ((item, where) for item in cast("list[Any]", part))
         elif isinstance(part, dict):
-            yield from _data({str(key): item for key, item in part.items()}, where)
+            yield from _data({str(key): item for key, item in cast("Mapping[object, Any]", part).items()}, where)
         else:
             yield part, where
 
@@ -167,13 +166,14 @@ def _globals(function: types.FunctionType) -> Iterable[str]:
 
 
 def _of_class(cls: type) -> Parts:
+    short = cls.__qualname__.rpartition("<locals>.")[2]
     for name, member in vars(cls).items():
         is_of_python = name.startswith("__") and not isinstance(member, types.FunctionType)
         is_of_autogen = name in ("internal_unbound_subscriptions_list", "internal_extra_handles_types")
         if not (is_of_python or is_of_autogen or name.startswith(("_abc_", "__pydantic", "model_"))):
-            yield member, f"{cls.__qualname__}.{name}"
+            yield member, f"{short}.{name}"
     for base in cls.__bases__:
-        yield base, base.__qualname__
+        yield base, base.__name__
 
 
 def _named(values: Mapping[str, Any], path: str) -> Iterator[tuple[Any, str]]:
