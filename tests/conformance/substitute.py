@@ -1,34 +1,58 @@
 """A pytest plugin that gives upstream's tests our runtime under the name of theirs, before they import it.
 
-`REPERTORY_CONFORMANCE` says with which placement. With `cluster` the head is started here, and what each test placed on
-hosts becomes a property of it in the report.
+`REPERTORY_CONFORMANCE` says with which placement. With `cluster` the head is started here; how many agents each test
+had on hosts, and how many of these it looked at, become properties of it in the report.
 """
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
+from tempfile import mkdtemp
 from typing import Any
 
 import autogen_core
 import autogen_core._single_threaded_agent_runtime as theirs
 import pytest
+from autogen_core import Agent, AgentId, AgentType
 
 from runtime.autogen import RayAgentRuntime
-from tests.conformance.upstream import PLACED, PLACEMENT
+from runtime.autogen_cluster.errors import LivesElsewhere
+from tests.conformance.observed import Copy, file_of, observed
+from tests.conformance.upstream import COPIED, PLACED, PLACEMENT
 
 IS_ON_CLUSTER = os.environ.get(PLACEMENT) == "cluster"
 
-made: list[RayAgentRuntime] = []
+made: list[OnCluster] = []
 """The runtimes of the test that runs."""
 
 
 class OnCluster(RayAgentRuntime):
-    """With two hosts."""
+    """With two hosts, and with copies of the agents there for tests that look at them."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, placement="cluster", hosts=2)
         made.append(self)
+        self.copies = 0
+        self._folder = mkdtemp(dir=os.environ["REPERTORY_HOME"])
+
+    async def register_factory(
+        self, type: str | AgentType, agent_factory: Callable[[], Any], *, expected_class: type[Any] | None = None
+    ) -> AgentType:
+        """Has the agents write themselves down, where one argument or none makes them."""
+        if not inspect.signature(agent_factory).parameters:
+            agent_factory = partial(observed, agent_factory, self._folder)
+        return await super().register_factory(type, agent_factory, expected_class=expected_class)
+
+    async def try_get_underlying_agent_instance(self, id: AgentId, type: type[Any] = Agent) -> Any:
+        """The agent, or what stands for it."""
+        try:
+            return await super().try_get_underlying_agent_instance(id, type)
+        except LivesElsewhere:
+            self.copies += 1
+            return Copy(file_of(str(id), self._folder))
 
 
 for module in (autogen_core, theirs):
@@ -52,6 +76,7 @@ def placed(record_property: Callable[[str, object], None]) -> Iterator[None]:
     made.clear()
     yield
     record_property(PLACED, sum(len(runtime.homes) for runtime in made))
+    record_property(COPIED, sum(runtime.copies for runtime in made))
     for runtime in made:
         runtime.abandon()
 

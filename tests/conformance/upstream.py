@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from runtime.autogen_cluster.errors import LivesElsewhere
 from runtime.on_ray.ray_local import stop_ray
 
 Placement = Literal["local", "cluster"]
 PLACEMENT = "REPERTORY_CONFORMANCE"
 """The variable that tells `tests/conformance/substitute.py` which."""
 PLACED = "agents on hosts"
-"""The property of a test that says how many."""
+COPIED = "agents looked at"
+"""The properties of a test that say how many."""
 TEST_LIMIT_S = 60
 
 VERSION = "0.7.5"
@@ -46,18 +46,19 @@ class Report:
     skipped: tuple[str, ...]
     on_hosts: frozenset[str] = frozenset()
     """The tests of which at least one agent lived on a host."""
-    reading: tuple[str, ...] = ()
-    """The tests that did not pass because they read the object of an agent, which was on a host."""
+    reading: frozenset[str] = frozenset()
+    """Those of them that read an agent's object, and were given a copy (`tests/conformance/observed.py`)."""
 
     def __str__(self) -> str:
         total = len(self.passed) + len(self.failed)
-        lines = [
-            f"{len(self.passed)} of {total} passed, {len(self.skipped)} skipped by themselves; "
-            f"{len(self.on_hosts.intersection(self.passed))} of those that passed had agents on hosts; "
-            f"{len(self.reading)} more read an agent's object, which is on a host"
-        ]
-        lines += [f"  {name}: {why}" for name, why in self.failed.items()]
-        return "\n".join([*lines, *(f"  {name} reads an agent's object" for name in self.reading)])
+        lines = [f"{len(self.passed)} of {total} passed, {len(self.skipped)} skipped by themselves"]
+        if self.on_hosts:
+            passed = self.on_hosts.intersection(self.passed)
+            copied = len(self.reading & passed)
+            lines += [f"  {len(passed)} of these had agents on hosts; {copied} of these looked at copies of them"]
+        for name, why in self.failed.items():
+            lines.append(f"  {name}{' (looks at a copy)' if name in self.reading else ''}: {why}")
+        return "\n".join(lines)
 
 
 def cache_folder() -> Path:
@@ -124,23 +125,21 @@ def run(package: str, work: Path, placement: Placement = "local") -> Report:
 def _read(results: Path) -> Report:
     passed: list[str] = []
     skipped: list[str] = []
-    reading: list[str] = []
-    on_hosts: set[str] = set()
     failed: dict[str, str] = {}
+    having: dict[str, set[str]] = {PLACED: set(), COPIED: set()}
     for case in ET.parse(results).iter("testcase"):
         name = f"{case.get('classname')}::{case.get('name')}"
         fault = next((child for child in case if child.tag in ("failure", "error")), None)
-        if any(found.get("name") == PLACED and found.get("value") != "0" for found in case.iter("property")):
-            on_hosts.add(name)
-        if fault is not None and LivesElsewhere.__name__ in (fault.get("message") or ""):
-            reading.append(name)
-        elif fault is not None:
+        for found in case.iter("property"):
+            if found.get("value") != "0":
+                having[str(found.get("name"))].add(name)
+        if fault is not None:
             failed[name] = (fault.get("message") or "").splitlines()[0]
         elif case.find("skipped") is not None:
             skipped.append(name)
         else:
             passed.append(name)
-    return Report(tuple(passed), failed, tuple(skipped), frozenset(on_hosts), tuple(reading))
+    return Report(tuple(passed), failed, tuple(skipped), frozenset(having[PLACED]), frozenset(having[COPIED]))
 
 
 def main() -> None:
