@@ -2,7 +2,8 @@
 
 Each contender is a process of its own per round, with a new journal on the same disk. Rounds alternate between them;
 medians of five (`--rounds N` for another number). In one process: `RayAgentRuntime` beside AutoGen's single-threaded
-runtime; between two: agents on two hosts beside bare actor calls and AutoGen's gRPC runtime; then 1, 2 and 4 hosts.
+runtime; between two: agents on two hosts, of a crew and of a `RayAgentRuntime` with placement `cluster`, beside bare
+actor calls and AutoGen's gRPC runtime; then 1 to 4 hosts. `--between` measures only what goes between processes.
 """
 
 from __future__ import annotations
@@ -28,10 +29,16 @@ LOCAL = {
 HOSTS = {
     "bare Ray actor call": ("ray",),
     "Repertory, two hosts, SQLite, durable first": ("ours",),
+    "RayAgentRuntime, two hosts, SQLite, durable first": ("cluster",),
     "AutoGen, gRPC, two workers, keeps nothing": ("grpc",),
+}
+CREWS = {
     "Repertory, 8 pairs, 1 host": ("crew", "1"),
     "Repertory, 8 pairs, 2 hosts": ("crew", "2"),
     "Repertory, 8 pairs, 4 hosts": ("crew", "4"),
+}
+CLUSTERS = {
+    f"RayAgentRuntime, 8 pairs, {n} {'host' if n == 1 else 'hosts'}": ("cluster-pairs", str(n)) for n in (1, 2, 3, 4)
 }
 
 
@@ -46,14 +53,14 @@ def rates(*arguments: str) -> Rates:
     return found
 
 
-def measure(rounds: int) -> dict[str, list[Rates]]:
-    """All rounds, by contender."""
+def measure(rounds: int, *, is_local: bool) -> dict[str, list[Rates]]:
+    """All rounds, by contender; those in one process only where `is_local`."""
     found: dict[str, list[Rates]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for number in range(rounds):
-            for name, kind in LOCAL.items():
+            for name, kind in LOCAL.items() if is_local else ():
                 found.setdefault(name, []).append(rates("bench.message_agents", kind, f"{folder}/{kind}-{number}.db"))
-            for name, words in HOSTS.items():
+            for name, words in {**HOSTS, **CREWS, **CLUSTERS}.items():
                 found.setdefault(name, []).append(rates("bench.message_hosts", *words))
             print(f"{time.strftime('%H:%M:%S')} load {os.getloadavg()[0]:.1f}  round {number + 1}", file=sys.stderr)
     return found
@@ -80,12 +87,14 @@ def _rate(rounds: list[Rates], way: str) -> str:
 
 def main() -> None:
     """Prints the tables, in Markdown."""
-    rounds = int(sys.argv[2]) if sys.argv[1:2] == ["--rounds"] else 5
-    found = measure(rounds)
-    table(found, list(LOCAL), {"alone": "one at a time, a second", "together": "256 in flight, a second"})
-    between = list(HOSTS)
-    table(found, between[:3], {"median_ms": "one message, ms", "together": "256 in flight, a second"})
-    table(found, between[3:], {"together": "256 in flight, a second"})
+    rounds = int(sys.argv[sys.argv.index("--rounds") + 1]) if "--rounds" in sys.argv else 5
+    is_local = "--between" not in sys.argv
+    found = measure(rounds, is_local=is_local)
+    if is_local:
+        table(found, list(LOCAL), {"alone": "one at a time, a second", "together": "256 in flight, a second"})
+    table(found, list(HOSTS), {"median_ms": "one message, ms", "together": "256 in flight, a second"})
+    table(found, list(CREWS), {"together": "256 in flight, a second"})
+    table(found, list(CLUSTERS), {"together": "256 in flight, a second"})
 
 
 if __name__ == "__main__":

@@ -57,6 +57,7 @@ class HostLink:
         if self._attending is None or self._attending.done():
             self._line = asyncio.get_running_loop().create_future()
             self._attending = asyncio.get_running_loop().create_task(self._attend(), context=contextvars.Context())
+            self._attending.add_done_callback(self._failed)
         assert self._line is not None
         return await asyncio.shield(self._line)
 
@@ -98,6 +99,11 @@ class HostLink:
                     "Its agents are made anew, without their state, when they get their next one"
                 )
             )
+
+    def _failed(self, attending: asyncio.Task[None]) -> None:
+        """Whatever attending it has come to, nobody waits for the line for ever."""
+        if not attending.cancelled() and (error := attending.exception()) is not None:
+            self._close(error)
 
     def _opened(self) -> asyncio.Future[Line]:
         assert self._line is not None

@@ -74,6 +74,7 @@ class Hosts:
     def abandon(self) -> None:
         """Ends the actors, whether or not the event loop that used them still runs."""
         links, self._links = self._links, ()
+        self._connecting = self._watching = self._loop = None
         for link in links:
             link.kill()
 
@@ -93,7 +94,13 @@ class Hosts:
             self._loop = loop
             self._links = tuple(HostLink(f"host-{number + 1}", self._perform) for number in range(self._count))
             self._connecting = loop.create_task(self._connect(), context=contextvars.Context())
-        await asyncio.shield(self._connecting)
+        connecting = self._connecting
+        try:
+            await asyncio.shield(connecting)
+        except Exception:
+            if self._connecting is connecting:  # the next agent tries again
+                self._connecting = self._loop = None
+            raise
 
     async def _connect(self) -> None:
         if not ray.is_initialized():
