@@ -68,6 +68,6 @@ class Copy:
 
     def __getattr__(self, name: str) -> Any:
         cls, held = pickle.loads(self._path.read_bytes())  # noqa: S301  # written by `_write`
-        agent = object.__new__(cls)
-        vars(agent).update(held)
+        agent: Any = object.__new__(cls)
+        agent.__dict__.update(held)
         return getattr(agent, name)
