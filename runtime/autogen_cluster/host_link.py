@@ -18,6 +18,7 @@ from runtime.autogen_cluster.line import Line, Perform
 from runtime.autogen_cluster.stream import carry, connected
 from runtime.errors import ClusterLost
 from runtime.on_ray.actor_channel import RETRY_S, RETURN_LIMIT_S, ActorUnavailable, answer
+from runtime.on_ray.ray_head import answers
 
 OPTIONS: dict[str, Any] = {
     "num_cpus": 0,
@@ -125,9 +126,11 @@ class HostLink:
         """
         deadline, secret = clock.monotonic() + RETURN_LIMIT_S, secrets.token_bytes(SECRET_BYTES)
         while True:
-            if self._actor is None:
+            if self._actor is None and await answers(ray.get_runtime_context().gcs_address):  # else Ray would block
                 self._actor = ray.remote(AutoGenHost).options(**OPTIONS).remote(self.name)
             try:
+                if self._actor is None:
+                    raise ActorUnavailable("the head of the cluster does not answer")
                 self.process_id, ip, port = await answer(partial(self._actor.begin.remote, secret))
                 return await connected((ip, port), secret)
             except (ActorUnavailable, HostLost) as error:

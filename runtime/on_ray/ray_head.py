@@ -24,10 +24,9 @@ async def watch_head(address: str) -> None:
     Raises:
         HeadLost: nothing has done so for a while.
     """
-    host, _, port = address.rpartition(":")
     answered_at = clock.monotonic()
     while True:
-        if await _answers(host.strip("[]"), int(port)):
+        if await answers(address):
             answered_at = clock.monotonic()
         elif clock.monotonic() - answered_at > LOST_AFTER_S:
             raise HeadLost(
@@ -35,6 +34,12 @@ async def watch_head(address: str) -> None:
                 "gone with it; `repertory resume` goes on with the run"
             )
         await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def answers(address: str) -> bool:
+    """Whether something takes connections at the head's address (`host:port`) at this moment."""
+    host, _, port = address.rpartition(":")
+    return await _answers(host.strip("[]"), int(port))
 
 
 async def _answers(host: str, port: int) -> bool:
