@@ -49,8 +49,8 @@ run: env ## Plan the family's trip: model, Ray, vLLM and the team, then the plan
 	@$(BIN)/repertory run $(SCENARIO) $(ARGS)
 
 test: env check ## Run all checks and every test, with PostgreSQL, Ray and the real model
-	$(BIN)/pytest -m postgres
-	$(BIN)/pytest -m conformance
+	$(BIN)/pytest -m postgres -n 2
+	$(BIN)/pytest -m conformance -n 2
 	$(BIN)/pytest -m "slow and not ray" -n auto --dist worksteal
 	$(BIN)/pytest -m ray -n 2 --dist loadfile
 	$(BIN)/pytest -m model --timeout 1800
