@@ -26,7 +26,7 @@ ifdef PIP_CERT
 export SSL_CERT_FILE ?= $(PIP_CERT)
 endif
 
-.PHONY: help env run test check unit nightly lint format types imports lock clean
+.PHONY: help env run test check unit nightly lint mypy pyright imports format lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -55,14 +55,18 @@ test: env check ## Run all checks and every test, with PostgreSQL, Ray and the r
 	$(BIN)/pytest -m ray -n 2 --dist loadfile
 	$(BIN)/pytest -m model --timeout 1800
 
-check: env lint types imports unit ## Run the checks that need neither Ray nor a model
+check: env ## Run the checks that need neither Ray nor a model
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target lint mypy pyright imports
+	@$(MAKE) --no-print-directory unit
 
 lint:
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 
-types:
+mypy:
 	$(BIN)/mypy
+
+pyright:
 	$(BIN)/basedpyright --level error
 
 imports:

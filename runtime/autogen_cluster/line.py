@@ -1,7 +1,7 @@
 """A line between the driver and one process of a host: both ends call each other over it. Knows nothing of Ray.
 
 Frames are handed on in the order in which they were given, as many at a time as have gathered while the parcel before
-them was under way; so a busy line carries hundreds of messages per actor call, and an idle one sends at once. Calls are
+them was under way; so a busy line sends hundreds of messages with one write, and an idle one each at once. Calls are
 begun at the other end in that order. A line ends with the process that it leads to: whoever awaits an answer is told.
 """
 

@@ -16,6 +16,7 @@ async def found(memory: LongTermMemory, query: str = "") -> list[str]:
     return [str(each.content) for each in (await memory.knowledge().query(query, k=50)).results]
 
 
+@pytest.mark.slow
 async def test_a_folder_becomes_knowledge_and_progress_is_told(tmp_path: Path) -> None:
     memory = LongTermMemory(tmp_path / "memory", CountingEmbedder())
     told: list[tuple[int, int]] = []

@@ -12,6 +12,8 @@ from memory.place import MemoryPlace
 from runtime.errors import RunError
 from tests.memory.test_long_term import text
 
+pytestmark = pytest.mark.slow
+
 
 def test_an_address_keeps_its_tables_apart_from_the_machine_s_locks() -> None:
     place = MemoryPlace.of("s3://bucket/memory")
@@ -32,7 +34,6 @@ async def test_what_is_remembered_at_an_address_is_found_there_again(tmp_path: P
     assert any((tmp_path / "memory").iterdir())
 
 
-@pytest.mark.slow
 async def test_object_storage_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     variables = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key", "AWS_REGION": "us-east-1"}
     variables |= {

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.repertory.commands import Terminal
 from tests.repertory.small import write_scenario
+
+pytestmark = pytest.mark.slow
 
 APPROVED = '- {{import: "tests.repertory.small:price", effect: read, approval: {approval}}}'
 

@@ -13,7 +13,7 @@ from tests.repertory.commands import Ended, Terminal
 from tests.repertory.small import write_scenario
 from tests.serving.completions import Reply, completions, refusal, said
 
-pytestmark = pytest.mark.usefixtures("live_calls")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("live_calls")]
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,6 @@ def answers() -> object:
     return json.loads(Path("out/small/result.json").read_text())["said"]
 
 
-@pytest.mark.slow
 def test_a_run_whose_endpoint_dies_waits_and_goes_on_when_it_is_back(terminal: Terminal) -> None:
     ended, port = begun(terminal, replace(said("one"), is_last=True))
     assert ended.code == 4, ended.err
@@ -52,7 +51,6 @@ def test_a_run_whose_endpoint_dies_waits_and_goes_on_when_it_is_back(terminal: T
     assert terminal.type("replay").code == 0
 
 
-@pytest.mark.slow
 def test_a_resumed_run_may_ask_another_server_of_the_same_model(terminal: Terminal) -> None:
     ended, _ = begun(terminal, said("one"), refusal(503, "no replica is ready"))
     assert ended.code == 4 and "answers with 503" in ended.err

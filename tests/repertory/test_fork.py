@@ -16,6 +16,8 @@ from tests.repertory.commands import Ended, Terminal
 from tests.repertory.small import write_scenario
 from tests.repertory.story import BLOBS, told
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def ran(terminal: Terminal) -> Terminal:

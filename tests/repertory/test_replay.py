@@ -257,6 +257,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 def test_a_replay_needs_no_socket_and_none_of_the_heavy_libraries(terminal: Terminal) -> None:
     run(terminal)
     told = python(terminal, WITHOUT_A_NETWORK)
@@ -265,6 +266,7 @@ def test_a_replay_needs_no_socket_and_none_of_the_heavy_libraries(terminal: Term
     assert told.out.endswith("loaded: []\n")
 
 
+@pytest.mark.slow
 async def test_the_trip_replays_without_a_socket(terminal: Terminal) -> None:
     memory = MemoryJournal()
     await perform_trip(memory)

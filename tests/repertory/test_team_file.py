@@ -18,6 +18,8 @@ from runtime.durable import durable
 from tests.repertory.commands import Terminal
 from tests.runtime.chats import INFO, call, double, says
 
+pytestmark = pytest.mark.slow
+
 
 def team_json(**options: Any) -> dict[str, Any]:
     """A team of two as AutoGen dumps it."""
@@ -80,7 +82,6 @@ def test_a_fork_changes_a_part_of_the_team(terminal: Terminal) -> None:
     assert "did you mean team.config.participants?" in wrong.err
 
 
-@pytest.mark.slow
 def test_runs_of_a_team_are_compared(terminal: Terminal) -> None:
     terminal.type("run", written(team_json()), "--task", "count", "--engine", "local")
     first = terminal.type("runs", "list", "--json").out
@@ -229,7 +230,6 @@ def test_a_run_that_its_program_has_left_is_finished_by_resume(terminal: Termina
     assert terminal.type("runs", "list").out.splitlines()[1].split()[1:3] == ["RoundRobinGroupChat", "done"]
 
 
-@pytest.mark.slow
 def test_a_team_that_waits_for_a_person_goes_on_with_the_answer(terminal: Terminal) -> None:
     team = RoundRobinGroupChat(
         [says("a", "shall I?"), UserProxyAgent("person")], termination_condition=TextMentionTermination("DONE")

@@ -19,6 +19,8 @@ from tests.repertory import mcp_prices
 from tests.repertory.commands import Ended, Terminal
 from tests.repertory.small import write_scenario
 
+pytestmark = pytest.mark.slow
+
 BLOBS = ("spec", "routes", "payload", "request", "result", "response")
 """Fields of events that name bytes."""
 KEY = "sk-very-secret"
@@ -135,7 +137,6 @@ def test_a_secret_that_is_not_there_is_told_before_anything_is_done(terminal: Te
     assert not terminal.home.exists()
 
 
-@pytest.mark.slow
 def test_the_tools_of_an_mcp_server_are_those_that_the_run_has_on_record(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -152,14 +153,12 @@ def test_the_tools_of_an_mcp_server_are_those_that_the_run_has_on_record(
     assert replayed.code == 0, replayed.err
 
 
-@pytest.mark.slow
 def test_an_mcp_server_may_have_an_address(terminal: Terminal) -> None:
     with mcp_prices.over_http() as url:
         ended = perform(terminal, {"mcp": {"url": url, "tools": ["night_price"]}})
     assert value(ended) == {"result": 200}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("server", "words"),
     [

@@ -41,6 +41,7 @@ def test_a_process_that_ends_without_an_answer_is_a_failure(tmp_path: Path) -> N
         carry_out(_python("sys.exit(3)"), tmp_path / "log", silent, "deploying m")
 
 
+@pytest.mark.slow
 def test_a_process_that_takes_too_long_is_told_to_end_and_may_undo_what_it_began(tmp_path: Path) -> None:
     script = f"""
 import pathlib, signal
