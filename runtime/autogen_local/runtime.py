@@ -103,9 +103,7 @@ class RayAgentRuntime(AgentRuntime):
         self._is_stopping = False
 
     def _hosted(self, hosts: int) -> OnHosts:
-        from runtime.autogen_cluster.elsewhere import (
-            OnHosts,
-        )  # it imports Ray, which the placement `local` does without
+        from runtime.autogen_cluster.elsewhere import OnHosts  # with Ray, which the placement `local` does without
 
         return OnHosts(self, hosts, lambda: self.run_id)
 

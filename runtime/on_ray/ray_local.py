@@ -96,9 +96,8 @@ def _refuse_other_code(head: _Head) -> None:
     if head.root != str(_ROOT):
         raise RepertoryError(
             f"found the Ray head of this home (process {head.pid}) running the code in "
-            f"{head.root or 'an older version'}, "
-            f"expected {_ROOT}; stop it with `repertory serve down`, or give this checkout a home of its own "
-            "by REPERTORY_HOME"
+            f"{head.root or 'an older version'}, expected {_ROOT}; stop it with `repertory serve down`, "
+            "or give this checkout a home of its own by REPERTORY_HOME"
         )
 
 
