@@ -1,8 +1,9 @@
 """Request and response between two processes, for `bench/messages.py`: `python -m bench.message_hosts KIND [HOSTS]`.
 
-KIND is `ours` (agents on two hosts of a crew, each message durable in SQLite before it is handed over), `crew` (eight
-such pairs over HOSTS hosts at once), `cluster` and `cluster-pairs` (the same with `RayAgentRuntime`, placement
-`cluster`), `ray` (bare actor calls, nothing durable) or `grpc` (AutoGen's over gRPC, two worker processes, nothing
+KIND is `ours` (agents on two hosts of a crew, each message durable in SQLite before it is handed over), `one-by-one`
+(but the echo takes one message at a time), `crew` (eight pairs as in `ours`, over HOSTS hosts at once), `cluster` and
+`cluster-pairs` (`ours` and `crew` with `RayAgentRuntime`, placement `cluster`), `ray` (bare actor calls, nothing
+durable) or `grpc` (AutoGen's over gRPC, two worker processes, nothing
 durable). Prints rates, and the median of one message in milliseconds, as JSON.
 """
 
@@ -34,7 +35,7 @@ from runtime.journals.journal_address import journal_address, open_journal
 from runtime.letters import Letters
 from runtime.performance import Performance
 from runtime.placement import HostInfo, place
-from runtime.routing import Placement
+from runtime.routing import AgentPolicy, Placement
 from runtime.team import Resources, Team, TeamSpec
 
 ray: Any = untyped_ray
@@ -100,15 +101,20 @@ def build(config: Mapping[str, Json], resources: Resources) -> Team:
     """An asker and an echo."""
     builder = TeamBuilder()
     builder.add("asker", Asker, Asker)
-    builder.add("echo", Echo, Echo)
+    builder.add("echo", Echo, Echo, AgentPolicy(concurrent=bool(config["concurrent"])))
     return builder.team()
 
 
-def performance(run: str, plan: Plan) -> Performance:
-    """A run of the two."""
+def performance(run: str, plan: Plan, concurrent: bool) -> Performance:
+    """A run of the two; whether the echo may be asked while it answers, as all of AutoGen's own agents may."""
     letters = Letters()
     letters.add_type(Plan)
-    return Performance(run, TeamSpec("pair", "bench.message_hosts:build", {}), AgentName("asker"), letters.encode(plan))
+    return Performance(
+        run,
+        TeamSpec("pair", "bench.message_hosts:build", {"concurrent": concurrent}),
+        AgentName("asker"),
+        letters.encode(plan),
+    )
 
 
 def apart(hosts: int, count: int) -> list[str]:
@@ -124,13 +130,13 @@ def apart(hosts: int, count: int) -> list[str]:
     return found
 
 
-async def ours(hosts: int, pairs: int) -> dict[str, float]:
+async def ours(hosts: int, pairs: int, concurrent: bool = True) -> dict[str, float]:
     """Pairs of agents on hosts of one crew."""
     flight = FLIGHT // pairs
     plan = Plan(WARM_UP, HOST_ALONE if pairs == 1 else 0, HOST_TOGETHER // pairs, flight)
     with tempfile.TemporaryDirectory() as folder:
         async with RayStage("auto", Path(folder) / "journal.db", hosts=hosts) as stage:
-            runs = [performance(run, plan) for run in apart(hosts, pairs)]
+            runs = [performance(run, plan, concurrent) for run in apart(hosts, pairs)]
             found = cast(list[dict[str, float]], await asyncio.gather(*map(stage.perform, runs)))
     return {"median_ms": found[0]["median_ms"], "together": sum(one["together"] for one in found)}
 
@@ -246,10 +252,11 @@ def main(kind: str, hosts: int) -> None:
     if kind == "grpc":
         print(json.dumps(asyncio.run(grpc())))
         return
-    ray.init(num_cpus=4, include_dashboard=False, namespace="repertory", log_to_driver=False)
+    ray.init(address="local", num_cpus=4, include_dashboard=False, namespace="repertory", log_to_driver=False)
     ways: dict[str, Callable[[], Coroutine[Any, Any, dict[str, float]]]] = {
         "ray": bare,
         "ours": lambda: ours(2, 1),
+        "one-by-one": lambda: ours(2, 1, concurrent=False),
         "crew": lambda: ours(hosts, PAIRS),
         "cluster": lambda: cluster(2, 1),
         "cluster-pairs": lambda: cluster(hosts, PAIRS),

@@ -29,6 +29,7 @@ LOCAL = {
 HOSTS = {
     "bare Ray actor call": ("ray",),
     "Repertory, two hosts, SQLite, durable first": ("ours",),
+    "Repertory, the same, one message at a time per agent": ("one-by-one",),
     "RayAgentRuntime, two hosts, SQLite, durable first": ("cluster",),
     "AutoGen, gRPC, two workers, keeps nothing": ("grpc",),
 }

@@ -290,7 +290,7 @@ async def memory(runs: int) -> None:
 
 async def actor_memory(runs: int) -> None:
     """Prints the same of the process of a sequencer actor on a Ray of its own; only what no other process shares."""
-    ray.init(num_cpus=2, include_dashboard=False, namespace="repertory", log_to_driver=False)
+    ray.init(address="local", num_cpus=2, include_dashboard=False, namespace="repertory", log_to_driver=False)
     with tempfile.TemporaryDirectory() as folder:
         actor = ray.remote(SequencerActor).options(num_cpus=0).remote(journal_address(Path(folder) / "journal.db"))
         process = psutil.Process(await actor.process_id.remote())

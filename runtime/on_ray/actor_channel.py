@@ -1,7 +1,8 @@
-"""A channel to a sequencer in a Ray actor. A call is made again until the actor, which Ray restarts, is back.
+"""A channel to a sequencer in a Ray actor: a line to its desk, and to that of the next process when this one dies.
 
-Ray says that an actor is *unavailable* while it restarts it, and that it is *dead* when it never will; and a call that
-was under way when the process died is not answered. Every call of a channel may be made twice, so this is enough.
+A call that was under way when the process died is not answered; it is made again until the actor, which Ray restarts,
+is back. Ray says that an actor is *unavailable* meanwhile, and that it is *dead* when it never will be. Every call of a
+channel may be made twice, so this is enough.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 from ray.exceptions import ActorUnavailableError, RayActorError, RayError, RayTaskError
 
 from runtime import clock
@@ -20,6 +22,9 @@ from runtime.exchange.channel import Held, Loss, NotKnownHere, Past, RunOrder
 from runtime.exchange.fleet import PULL_WAIT_S
 from runtime.exchange.parcels import Parcel
 from runtime.exchange.recollection import Recalled
+from runtime.on_ray.line import CallingLine
+from runtime.on_ray.sequencer_desk import ASKED
+from runtime.on_ray.stream import Address, StreamLost, connected
 from runtime.placement import HostInfo
 
 RETURN_LIMIT_S = 90.0
@@ -67,80 +72,98 @@ class ActorChannel:
         self._life = life
         self._hosts = hosts
         self._on_silent = on_silent
+        self._line: CallingLine | None = None
+        self._connecting = asyncio.Lock()
 
     async def open(self, order: RunOrder) -> None:
         """See `Channel.open`."""
-        await self._persistently(lambda: self._actor.open.remote(order, self._hosts()))
+        await self._persistently(lambda: self._call("open", order, self._hosts()))
 
     async def submit(self, run: str, events: list[AnyEvent], blobs: dict[Digest, bytes]) -> None:
         """See `Channel.submit`; it waits until the run is known again."""
-        await self._persistently(lambda: self._actor.submit.remote(run, events, blobs, self._host, self._life), True)
+        await self._persistently(lambda: self._call("submit", run, events, blobs, self._host, self._life), True)
 
     async def pull(self, host: str, after: int) -> tuple[int, list[Parcel]]:
         """See `Channel.pull`."""
-        told, parcels = await self._persistently(lambda: self._timely(self._actor.pull.remote(host, after, self._life)))
+        told, parcels = await self._persistently(lambda: self._timely(self._call("pull", host, after, self._life)))
         return int(told), parcels
 
     async def watch(self, run: str, after: int) -> list[AnyEvent]:
         """See `Channel.watch`; it waits until the run is known again."""
-        events: list[AnyEvent] = await self._persistently(lambda: self._actor.watch.remote(run, after), True)
+        events: list[AnyEvent] = await self._persistently(lambda: self._call("watch", run, after), True)
         return events
 
     async def resume(self, run: str, driver: str) -> Past:
         """See `Channel.resume`."""
-        past: Past = await self._persistently(lambda: self._actor.resume.remote(run, driver, self._hosts()))
+        past: Past = await self._persistently(lambda: self._call("resume", run, driver, self._hosts()))
         return past
 
     async def rejoin(self, run: str, driver: str, held: Held, seen: int) -> AnyEvent | None:
         """See `Channel.rejoin`."""
         end: AnyEvent | None = await self._persistently(
-            lambda: self._actor.rejoin.remote(run, driver, held, seen, self._hosts())
+            lambda: self._call("rejoin", run, driver, held, seen, self._hosts())
         )
         return end
 
     async def forget(self, run: str, driver: str) -> None:
         """See `Channel.forget`. Called once: a sequencer that starts afresh knows nothing of the run anyway."""
-        with suppress(ActorUnavailable, ClusterLost, TimeoutError):
+        with suppress(ActorUnavailable, StreamLost, ClusterLost, TimeoutError):
             async with asyncio.timeout(FORGET_LIMIT_S):
-                await answer(lambda: self._actor.forget.remote(run, driver))
+                await self._call("forget", run, driver)
 
     async def describe(self, run: str) -> Past:
         """See `Channel.describe`."""
-        past: Past = await self._persistently(lambda: self._actor.describe.remote(run))
+        past: Past = await self._persistently(lambda: self._call("describe", run))
         return past
 
     async def recall(self, run: str, started: StepStarted, request: bytes) -> Recalled | None:
         """See `Channel.recall`; it waits until the run is known again."""
-        recalled: Recalled | None = await self._persistently(
-            lambda: self._actor.recall.remote(run, started, request), True
-        )
+        recalled: Recalled | None = await self._persistently(lambda: self._call("recall", run, started, request), True)
         return recalled
 
     async def room(self, run: str, step: str) -> bool:
         """See `Channel.room`; it waits until the run is known again."""
-        return bool(await self._persistently(lambda: self._actor.room.remote(run, step), True))
+        return bool(await self._persistently(lambda: self._call("room", run, step), True))
 
     async def trouble(self, known: str) -> str:
         """See `Channel.trouble`."""
-        return str(await self._persistently(lambda: self._actor.trouble.remote(known)))
+        return str(await self._persistently(lambda: self._call("trouble", known)))
 
     async def join(self, held: Held) -> None:
         """See `SequencerService.join`."""
-        await self._persistently(lambda: self._actor.join.remote(self._info, self._life, held))
+        await self._persistently(lambda: self._call("join", self._info, self._life, held))
 
     async def leave(self, host: str, life: int) -> Loss:
         """See `SequencerService.leave`."""
-        loss: Loss = await self._persistently(lambda: self._actor.leave.remote(host, life))
+        loss: Loss = await self._persistently(lambda: self._call("leave", host, life))
         return loss
 
-    async def _timely(self, reference: Any) -> Any:
+    async def close(self) -> None:
+        """Hangs up."""
+        if self._line is not None:
+            await self._line.close()
+
+    async def _timely(self, call: Awaitable[Any]) -> Any:
         try:
             async with asyncio.timeout(PULL_LIMIT_S):
-                return await reference
+                return await call
         except TimeoutError:
+            if self._line is not None:
+                self._line.end(f"a pull had no answer in {PULL_LIMIT_S:g} s")
             if self._on_silent is not None:
                 self._on_silent()
             raise ActorUnavailable(f"no answer in {PULL_LIMIT_S:g} s") from None
+
+    async def _call(self, verb: str, *arguments: Any) -> Any:
+        body = await (await self._connected()).call(verb, msgspec.msgpack.encode(arguments))
+        return ASKED[verb].result.decode(body)
+
+    async def _connected(self) -> CallingLine:
+        async with self._connecting:
+            if self._line is None or self._line.is_broken:
+                address: Address = await answer(self._actor.address.remote)
+                self._line = CallingLine(*await connected(address))
+            return self._line
 
     async def _persistently(self, call: Callable[[], Awaitable[Any]], is_of_run: bool = False) -> Any:
         """Calls, and calls again while the actor is restarted, or does not know the run of the call yet.
@@ -151,8 +174,8 @@ class ActorChannel:
         deadline = clock.monotonic() + RETURN_LIMIT_S
         while True:
             try:
-                return await answer(call)
-            except (ActorUnavailable, NotKnownHere) as error:
+                return await call()
+            except (ActorUnavailable, StreamLost, NotKnownHere) as error:
                 if isinstance(error, NotKnownHere) and not is_of_run:
                     raise
                 if clock.monotonic() > deadline:

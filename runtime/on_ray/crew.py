@@ -155,6 +155,8 @@ class Crew:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for channel in self._channels:
+            await channel.close()
         if isinstance(self._fault, HeadLost):
             return  # they are gone with it; Ray would wait for it to be told so
         for actor in (*self._sequencers.values(), *(post.actor for post in self._posts.values())):

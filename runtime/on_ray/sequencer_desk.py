@@ -1,0 +1,148 @@
+"""Where a sequencer is asked from other processes: each method can be called over a line, by its name.
+
+What is called with, and what comes back, is msgpack, read into the types that the methods name; nothing is unpickled.
+Every method may be called twice, see `runtime/exchange/channel.py`. Made by `SequencerActor`, called by `ActorChannel`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import GenericAlias
+from typing import Any, get_type_hints
+
+import msgspec
+
+from runtime.errors import UsageError
+from runtime.events import AnyEvent, Digest, StepStarted
+from runtime.exchange.channel import Held, Loss, Past, RunOrder
+from runtime.exchange.parcels import Parcel
+from runtime.exchange.recollection import Recalled
+from runtime.on_ray.line import Body, answer_calls
+from runtime.on_ray.stream import Address, listen
+from runtime.placement import HostInfo
+from runtime.service import SequencerService
+
+
+class SequencerDesk:
+    """What hosts and drivers in other processes can ask of a `SequencerService`.
+
+    Who begins or takes up a run says which hosts there are: a process that Ray has started again knows none.
+    """
+
+    def __init__(self, service: SequencerService) -> None:
+        self._service = service
+        self._listening: asyncio.Future[Address] | None = None
+        self._server: asyncio.Server | None = None
+        self._streams: set[asyncio.StreamWriter] = set()
+
+    async def address(self, ip: str) -> Address:
+        """Where it listens, from the first time that this is asked."""
+        if self._listening is None:
+            self._listening = asyncio.ensure_future(self._listen(ip))
+        return await asyncio.shield(self._listening)
+
+    async def _listen(self, ip: str) -> Address:
+        async def on_stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self._streams.add(writer)
+            await answer_calls(self._perform, reader, writer)
+            self._streams.discard(writer)
+
+        address, self._server = await listen(ip, on_stream)
+        return address
+
+    async def close(self) -> None:
+        """Listens no more, and ends all lines."""
+        if self._server is not None:
+            self._server.close()
+        for writer in self._streams:
+            writer.close()
+        await asyncio.gather(*(writer.wait_closed() for writer in self._streams), return_exceptions=True)
+
+    async def _perform(self, verb: str, body: Body) -> bytes:
+        if (form := ASKED.get(verb)) is None:
+            raise UsageError(f"a sequencer was asked to {verb!r}; it can be asked to {', '.join(sorted(ASKED))}")
+        found = await getattr(self, verb)(*form.arguments.decode(body))
+        return msgspec.msgpack.encode(found)
+
+    async def open(self, order: RunOrder, hosts: list[HostInfo]) -> None:
+        """See `Channel.open`."""
+        self._service.enlist(hosts)
+        await self._service.open(order)
+
+    async def submit(
+        self, run: str, events: list[AnyEvent], blobs: dict[Digest, bytes], host: str = "", life: int = 0
+    ) -> None:
+        """See `Channel.submit`."""
+        await self._service.submit(run, events, blobs, host, life)
+
+    async def pull(self, host: str, after: int, life: int = 0) -> tuple[int, list[Parcel]]:
+        """See `Channel.pull`."""
+        return await self._service.pull(host, after, life)
+
+    async def watch(self, run: str, after: int) -> list[AnyEvent]:
+        """See `Channel.watch`."""
+        return await self._service.watch(run, after)
+
+    async def resume(self, run: str, driver: str, hosts: list[HostInfo]) -> Past:
+        """See `Channel.resume`."""
+        self._service.enlist(hosts)
+        return await self._service.resume(run, driver)
+
+    async def rejoin(self, run: str, driver: str, held: Held, seen: int, hosts: list[HostInfo]) -> AnyEvent | None:
+        """See `Channel.rejoin`."""
+        self._service.enlist(hosts)
+        return await self._service.rejoin(run, driver, held, seen)
+
+    async def forget(self, run: str, driver: str) -> None:
+        """See `Channel.forget`."""
+        await self._service.forget(run, driver)
+
+    async def describe(self, run: str) -> Past:
+        """See `Channel.describe`."""
+        return await self._service.describe(run)
+
+    async def recall(self, run: str, started: StepStarted, request: bytes) -> Recalled | None:
+        """See `Channel.recall`."""
+        return await self._service.recall(run, started, request)
+
+    async def room(self, run: str, step: str) -> bool:
+        """See `Channel.room`."""
+        return await self._service.room(run, step)
+
+    async def trouble(self, known: str) -> str:
+        """See `Channel.trouble`."""
+        return await self._service.trouble(known)
+
+    async def join(self, host: HostInfo, life: int, held: Held) -> None:
+        """See `SequencerService.join`."""
+        await self._service.join(host, life, held)
+
+    async def leave(self, host: str, life: int) -> Loss:
+        """See `SequencerService.leave`."""
+        return await self._service.leave(host, life)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a method is called over a line."""
+
+    arguments: msgspec.msgpack.Decoder[tuple[Any, ...]]
+    result: msgspec.msgpack.Decoder[Any]
+
+
+def _form(method: Callable[..., Any]) -> Form:
+    hints = get_type_hints(method)
+    result = hints.pop("return")
+    arguments = GenericAlias(tuple, tuple(hints.values()))
+    return Form(msgspec.msgpack.Decoder(arguments), msgspec.msgpack.Decoder(result))
+
+
+ASKED: Mapping[str, Form] = {
+    name: _form(method)
+    for name, method in inspect.getmembers(SequencerDesk, inspect.iscoroutinefunction)
+    if name not in ("address", "close") and not name.startswith("_")
+}
+"""What can be asked over a line, and in which form: there is no other way in."""
