@@ -140,6 +140,13 @@ class Resources:
     is ever asked, so none has to be there."""
     addresses: Mapping[str, str] = field(default_factory=dict[str, str])
     """See `runtime.performance.Performance`."""
+    keyed_as: str = ""
+    """The run that the keys of effects name, where it is not this one: see `effects_run`."""
+
+    @property
+    def effects_run(self) -> str:
+        """The run that the keys of effects name; the same for all performances of a chaos run, which are compared."""
+        return self.keyed_as or self.run
 
 
 class Builder(Protocol):

@@ -156,11 +156,12 @@ class Equipment:
         """A single tool whose calls are steps, with its approval, its undo, and counted."""
         name = tool.name
         spec = self.registry.get(name).spec
-        approval, undo = spec.approval, undo_calls(self.registry, lambda plain: plain, self.resources.run).get(name)
+        run = self.resources.effects_run
+        approval, undo = spec.approval, undo_calls(self.registry, lambda plain: plain, run).get(name)
         return JournaledTool(
             tool,
             spec.effect,
-            run=self.resources.run,
+            run=run,
             is_metered=True,
             approval=None if approval is None else partial(_question, approval, name),
             undo=None if undo is None else partial(_undone, undo),
@@ -173,9 +174,8 @@ class Equipment:
 
     def undo_calls(self) -> Mapping[str, UndoCall]:
         """How calls of tools are undone, by the tool's name; each undo is a step that may be repeated with its key."""
-        return undo_calls(
-            self.registry, partial(JournaledTool, effect="idempotent", run=self.resources.run), self.resources.run
-        )
+        run = self.resources.effects_run
+        return undo_calls(self.registry, partial(JournaledTool, effect="idempotent", run=run), run)
 
     @cached_property
     def _kept(self) -> LongTermMemory:

@@ -94,7 +94,7 @@ class _Making:
         team = self._made()
         effects = cast("Mapping[str, EffectClass]", self.config.get("effects") or {})
         _embed_inner(team)
-        Wrapping(self.resources.run, effects, self.resources.ask).wrap(team)
+        Wrapping(self.resources.effects_run, effects, self.resources.ask).wrap(team)
         _name_agents(team)
         return team
 

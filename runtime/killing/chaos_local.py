@@ -204,7 +204,7 @@ class _Scene:
     def __enter__(self) -> _Scene:
         (self._folder / "world").mkdir(parents=True)
         plain = self._chaos.performance(self._folder / "world")
-        spec = watched(plain.spec, self.ledger.path, is_durable=False)  # nothing really dies here
+        spec = watched(plain.spec, self.ledger.path, keyed_as=plain.run, is_durable=False)  # nothing really dies here
         self.order = replace(plain, run=self._run_id(plain), spec=spec, ask=consent, by="chaos", quiet_s=QUIET_S)
         return self
 

@@ -40,7 +40,7 @@ class RayScene:
         self._world.mkdir(parents=True)
         self.ledger = EffectLedger(self._folder / "effects.jsonl")
         plain = performance(self._world)
-        spec = watched(plain.spec, self.ledger.path)
+        spec = watched(plain.spec, self.ledger.path, keyed_as=plain.run)
         self.order = replace(plain, run=f"{plain.run}-{number}", spec=spec, ask=consent, by="chaos")
 
     async def perform(self, stage: RayStage, order: Performance, on_event: OnEvent) -> Account:

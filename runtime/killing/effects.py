@@ -87,10 +87,15 @@ _CUT: set[Path] = set()
 """The ledgers of runs whose process counts as dead."""
 
 
-def watched(spec: TeamSpec, ledger: Path, *, is_durable: bool = True) -> TeamSpec:
-    """The specification of the same team, whose effects are written into a ledger."""
+def watched(spec: TeamSpec, ledger: Path, *, keyed_as: str, is_durable: bool = True) -> TeamSpec:
+    """The specification of the same team, whose effects are written into a ledger.
+
+    Their keys name the run `keyed_as`, since agents may be told keys and pass them on: what they do can be compared
+    with another performance only where these are the same.
+    """
     kept: dict[str, Json] = {"path": str(ledger), "is_durable": is_durable}
-    config: dict[str, Json] = {"builder": spec.builder, "config": dict(spec.config), "ledger": kept}
+    inner: dict[str, Json] = {"builder": spec.builder, "config": dict(spec.config)}
+    config: dict[str, Json] = {**inner, "ledger": kept, "keyed_as": keyed_as}
     return TeamSpec(spec.name, BUILDER, config)
 
 
@@ -100,7 +105,8 @@ def build(config: Mapping[str, Json], resources: Resources) -> Team:
     Raises:
         UsageError: when the inner one cannot be built.
     """
-    inner = find_builder(cast(str, config["builder"]))(cast(Mapping[str, Json], config["config"]), resources)
+    keyed = replace(resources, keyed_as=cast(str, config["keyed_as"]))
+    inner = find_builder(cast(str, config["builder"]))(cast(Mapping[str, Json], config["config"]), keyed)
     kept = cast(Mapping[str, Json], config["ledger"])
     ledger = EffectLedger(Path(cast(str, kept["path"])), is_durable=bool(kept["is_durable"]))
     return replace(inner, agents={name: _watched(spec, ledger) for name, spec in inner.agents.items()})

@@ -67,7 +67,7 @@ class BookingTravelDomain(TravelDomain):
         trip: JsonValue = {name: value for name, value in result.items() if name != "bookings"}
         pages = super().pages(trip, steps)
         lines = [_booking_line(booking) for booking in found if isinstance(booking, dict)]
-        if not lines:
+        if not (pages and lines):
             return pages
         return {**pages, "plan.md": "\n".join([pages["plan.md"].rstrip(), "", "## 预订", "", *lines, ""])}
 

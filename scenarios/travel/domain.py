@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from autogen_core.tools import ToolSchema
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from agents.domain import Conclusion, Decision, Reading
 from agents.messages import Amendment, Call, Checked, Fact, Failure, JsonObject, Request, Scene, Subtask
@@ -129,8 +129,14 @@ class TravelDomain:
         return lessons(conclusion)
 
     def pages(self, result: JsonValue, steps: Mapping[str, tuple[str, str]]) -> Mapping[str, str]:
-        """plan.md and plan.html; `steps` tells tool and answer of the steps that the evidence names."""
-        whole = TripResult.model_validate(result, strict=False)
+        """plan.md and plan.html; `steps` tells tool and answer of the steps that the evidence names.
+
+        None of a result that is no trip's, which a planner of one's own may give.
+        """
+        try:
+            whole = TripResult.model_validate(result, strict=False)
+        except ValidationError:
+            return {}
         sources = {step: StepSource(tool=tool, summary=summary) for step, (tool, summary) in steps.items()}
         return {"plan.md": render_markdown(whole, sources), "plan.html": render_html(whole, sources)}
 

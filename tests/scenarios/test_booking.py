@@ -10,10 +10,12 @@ from typing import Any, cast
 import pytest
 
 from agents.messages import Request
+from repertory.chaos import bookings
 from runtime.codec import Json
 from runtime.errors import RunAborted, StepFailed, WaitingForPerson
 from runtime.events import AgentName, RunCompleted, RunFailed, StepAsked, Verdict
 from runtime.journal import MemoryJournal
+from runtime.killing.chaos_local import LocalChaos
 from runtime.letters import Letters
 from runtime.local import LocalEngine
 from runtime.people import Decision, abort, decide
@@ -168,6 +170,15 @@ async def test_whatever_dies_a_failed_run_leaves_no_room_held(tmp_path: Path, af
         journal.is_repaired = True
         await settle(journal, "approve", 0)
         assert states(place) == {("room", "released"): 2}, f"cut at append {survived}"
+
+
+async def test_agents_that_tell_the_keys_of_their_effects_do_the_same_in_every_performance(tmp_path: Path) -> None:
+    chaos = LocalChaos(booker, tmp_path, bookings)
+    undisturbed, points = await chaos.undisturbed()
+    assert "run-s" in str(undisturbed.result)
+    found = await chaos.trials(undisturbed, points)
+    assert [trial.findings.faults for trial in found if trial.verdict == "failed"] == []
+    assert sum(trial.verdict == "survived" for trial in found) >= len(points) - 2
 
 
 @pytest.mark.slow

@@ -8,9 +8,11 @@ from html.parser import HTMLParser
 
 import pytest
 
+from scenarios.travel.booking import BookingTravelDomain
 from scenarios.travel.checks import criticise
 from scenarios.travel.choices import Choices, DayChoice
 from scenarios.travel.compose import compose
+from scenarios.travel.domain import TravelDomain
 from scenarios.travel.itinerary import Check, Item, Party, TripPlan, TripResult, TripTask, Usage
 from scenarios.travel.render import markdown_text, render_html, render_markdown
 from tests.scenarios.trip import CHOICES, INN, PALACE, SATURDAY, SCIENCE, TASK, ZOO, facts
@@ -157,3 +159,8 @@ def test_bars_stay_inside_of_their_day() -> None:
     page = render_html(result())
     for left, width in re.findall(r'class="bar \w+" style="left:([\d.]+)%;width:([\d.]+)%"', page):
         assert 0 <= float(left) <= float(left) + float(width) <= 100.1
+
+
+def test_what_is_no_trip_has_no_page() -> None:
+    assert TravelDomain().pages({"status": "done", "rooms": []}, {}) == {}
+    assert BookingTravelDomain().pages({"bookings": []}, {}) == {}
