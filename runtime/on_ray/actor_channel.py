@@ -23,6 +23,7 @@ from runtime.exchange.fleet import PULL_WAIT_S
 from runtime.exchange.parcels import Parcel
 from runtime.exchange.recollection import Recalled
 from runtime.on_ray.line import CallingLine
+from runtime.on_ray.ray_place import own_ip
 from runtime.on_ray.sequencer_desk import ASKED
 from runtime.on_ray.stream import Address, StreamLost, connected
 from runtime.placement import HostInfo
@@ -161,7 +162,7 @@ class ActorChannel:
     async def _connected(self) -> CallingLine:
         async with self._connecting:
             if self._line is None or self._line.is_broken:
-                address: Address = await answer(self._actor.address.remote)
+                address: Address = await answer(lambda: self._actor.address.remote(own_ip()))
                 self._line = CallingLine(*await connected(address))
             return self._line
 

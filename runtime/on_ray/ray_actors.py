@@ -11,7 +11,6 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import ray as untyped_ray
 import structlog
 
 from runtime.codec import parse
@@ -21,14 +20,12 @@ from runtime.host import Host, Part, fork_part
 from runtime.hosting.host_life import attend
 from runtime.journals.journal_address import JournalAddress, open_journal
 from runtime.on_ray.actor_channel import ActorChannel
+from runtime.on_ray.ray_place import listening_ip, own_ip
 from runtime.on_ray.sequencer_desk import SequencerDesk
 from runtime.on_ray.stream import Address
 from runtime.placement import HostInfo
 from runtime.service import SequencerService
 from runtime.team import Resources, find_builder
-
-ray: Any = untyped_ray
-"""Ray's signatures are partly untyped."""
 
 log = structlog.get_logger(__name__)
 
@@ -40,9 +37,9 @@ class SequencerActor:
         collect_rarely()
         self._desk = SequencerDesk(SequencerService(open_journal(journal)))
 
-    async def address(self) -> Address:
-        """Where the desk is asked."""
-        return await self._desk.address(str(ray.util.get_node_ip_address()))
+    async def address(self, callers_ip: str) -> Address:
+        """Where whoever has this address asks the desk."""
+        return await self._desk.address(listening_ip(own_ip(), callers_ip))
 
     async def process_id(self) -> int:
         """The id of the process that it lives in."""

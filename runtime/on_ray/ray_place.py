@@ -13,6 +13,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from runtime.journals.journal_address import JournalAddress
 
+LOOPBACK = "127.0.0.1"
+
 ray: Any = untyped_ray
 
 
@@ -34,6 +36,16 @@ def host_options(node: str, resources: Mapping[str, float]) -> dict[str, Any]:
         return _on_node(node)
     others = {name: amount for name, amount in resources.items() if name != "GPU"}
     return {"num_gpus": resources.get("GPU", 0.0), "resources": others}
+
+
+def own_ip() -> str:
+    """The address of this process's node."""
+    return str(ray.util.get_node_ip_address())
+
+
+def listening_ip(own: str, callers: str) -> str:
+    """Where a process listens for one whose node has the other address; within the machine where it is the same."""
+    return LOOPBACK if own == callers else own
 
 
 async def nodes_for_hosts() -> list[str]:

@@ -34,15 +34,15 @@ class SequencerDesk:
 
     def __init__(self, service: SequencerService) -> None:
         self._service = service
-        self._listening: asyncio.Future[Address] | None = None
-        self._server: asyncio.Server | None = None
+        self._listening: dict[str, asyncio.Future[Address]] = {}
+        self._servers: list[asyncio.Server] = []
         self._streams: set[asyncio.StreamWriter] = set()
 
     async def address(self, ip: str) -> Address:
-        """Where it listens, from the first time that this is asked."""
-        if self._listening is None:
-            self._listening = asyncio.ensure_future(self._listen(ip))
-        return await asyncio.shield(self._listening)
+        """Where it listens at an address of its machine, from the first time that this is asked."""
+        if ip not in self._listening:
+            self._listening[ip] = asyncio.ensure_future(self._listen(ip))
+        return await asyncio.shield(self._listening[ip])
 
     async def _listen(self, ip: str) -> Address:
         async def on_stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -50,13 +50,14 @@ class SequencerDesk:
             await answer_calls(self._perform, reader, writer)
             self._streams.discard(writer)
 
-        address, self._server = await listen(ip, on_stream)
+        address, server = await listen(ip, on_stream)
+        self._servers.append(server)
         return address
 
     async def close(self) -> None:
         """Listens no more, and ends all lines."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         for writer in self._streams:
             writer.close()
         await asyncio.gather(*(writer.wait_closed() for writer in self._streams), return_exceptions=True)

@@ -14,6 +14,7 @@ from runtime.exchange.channel import Loss, NotKnownHere
 from runtime.journal import MemoryJournal
 from runtime.on_ray.actor_channel import ActorChannel, ActorUnavailable
 from runtime.on_ray.line import CallingLine
+from runtime.on_ray.ray_place import listening_ip
 from runtime.on_ray.sequencer_desk import ASKED, SequencerDesk
 from runtime.on_ray.stream import Address, StreamLost, connected, listen
 from runtime.placement import HostInfo
@@ -47,10 +48,10 @@ class Actor:
         if desk is not None:
             await desk.close()
 
-    async def _address(self) -> Address:
+    async def _address(self, callers_ip: str = "127.0.0.1") -> Address:
         if self.desk is None:
             raise ActorUnavailable("it is being restarted")
-        return await self.desk.address("127.0.0.1")
+        return await self.desk.address(listening_ip(callers_ip, callers_ip))
 
 
 @pytest.fixture
@@ -109,6 +110,17 @@ async def test_only_what_is_meant_to_be_asked_can_be_asked(actor: Actor) -> None
     with pytest.raises(msgspec.ValidationError, match="Expected `str`"):
         await line.call("trouble", msgspec.msgpack.encode((1,)))
     await line.close()
+
+
+async def test_other_machines_are_listened_to_only_where_one_of_them_asks() -> None:
+    assert listening_ip("10.0.0.1", "10.0.0.1") == "127.0.0.1"
+    assert listening_ip("10.0.0.1", "10.0.0.2") == "10.0.0.1"
+    desk = SequencerDesk(SequencerService(MemoryJournal()))
+    near, again, far = [await desk.address(ip) for ip in ("127.0.0.1", "127.0.0.1", "127.0.0.2")]
+    assert near == again
+    assert (near.ip, far.ip) == ("127.0.0.1", "127.0.0.2")
+    assert near.secret != far.secret
+    await desk.close()
 
 
 async def test_every_method_of_the_desk_can_be_asked() -> None:
