@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import msgspec
 
@@ -23,6 +23,7 @@ Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json
 _encoder = msgspec.json.Encoder(order="deterministic")
 _value_decoder: msgspec.json.Decoder[Json] = msgspec.json.Decoder()
 _event_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+_CLASSES = {cls.__struct_config__.tag: cls for cls in get_args(AnyEvent)}
 
 
 def canonical(value: Json) -> bytes:
@@ -64,13 +65,14 @@ def encode_event(event: AnyEvent) -> bytes:
     return _encoder.encode(event)
 
 
-def decode_event(data: bytes, *, run: str, seq: int, version: int = FORMAT_VERSION) -> AnyEvent:
-    """The event of these bytes, upgraded from `version` (the format of its run) to the present one.
+def decode_event(data: bytes | JsonObject, *, run: str, seq: int, version: int = FORMAT_VERSION) -> AnyEvent:
+    """The event of these bytes, or of the object that they hold, upgraded from `version` (the format of its run) to the
+    present one.
 
     Raises:
         CorruptEvent: no event of that version, not the one of this `seq`, or of a version newer than this program.
     """
-    if seq == 1 and b'"run_started"' in data and b'"format":' not in data:
+    if seq == 1 and isinstance(data, bytes) and b'"run_started"' in data and b'"format":' not in data:
         raise CorruptEvent(f"run {run}: its first event states no format; restore the journal from a copy", run, seq)
     check_version(version, run, seq)
     try:
@@ -103,11 +105,14 @@ def format_of(first_event: bytes) -> int:
         return 1
 
 
-def _decoded(data: bytes, version: int) -> AnyEvent:
-    if version == FORMAT_VERSION:
+def _decoded(data: bytes | JsonObject, version: int) -> AnyEvent:
+    if version == FORMAT_VERSION and isinstance(data, bytes):
         return _event_decoder.decode(data)
-    fields: JsonObject = msgspec.json.decode(data, type=dict[str, Any])
-    event: AnyEvent = msgspec.convert(upgraded(fields, version), AnyEvent)
+    fields: JsonObject = msgspec.json.decode(data, type=dict[str, Any]) if isinstance(data, bytes) else data
+    fields = upgraded(fields, version)
+    event: AnyEvent = msgspec.convert(
+        fields, _CLASSES[str(fields["event"])]
+    )  # to convert to one of many takes far longer
     return event
 
 

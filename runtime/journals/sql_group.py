@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from runtime.codec import encode_event
 from runtime.errors import JournalError
 from runtime.events import Digest, RunForked
 from runtime.journal import check_append, check_fork, opening_fork
-from runtime.journals.compression import expand
+from runtime.journals.packing import pack
 from runtime.journals.sql_rows import Append, Claim, EventRow, RunState, appended, claimed
 
 Stored = Callable[[str, int, int], Sequence[EventRow]]
@@ -77,11 +76,4 @@ class GroupPlan:
         if not events or request.epoch != state.epoch or events[-1].seq > state.last_seq:
             return False
         rows = self._stored(request.run, events[0].seq, events[-1].seq)
-        return [_expanded(row) for row in rows] == [encode_event(event) for event in events]
-
-
-def _expanded(row: EventRow) -> bytes:
-    try:
-        return expand(row.data)
-    except ValueError:
-        return b""
+        return [row.data for row in rows] == [pack(event) for event in events]

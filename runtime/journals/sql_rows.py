@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from runtime.codec import decode_event, encode_event
+from runtime.codec import decode_event
 from runtime.errors import CorruptEvent
 from runtime.events import FORMAT_VERSION, AnyEvent, Digest
 from runtime.journal import opening_fork
-from runtime.journals.compression import expand, squeeze
+from runtime.journals.packing import pack, unpack
 from runtime.reading.run_summary import RunSummary, summarised
 from runtime.upgrades import check_version
 
@@ -47,7 +47,7 @@ class EventRow(msgspec.Struct, frozen=True):
     seq: int
     sum: bytes
     data: bytes
-    """The squeezed bytes of the event."""
+    """The event, packed."""
 
 
 class RunState(msgspec.Struct, frozen=True):
@@ -94,7 +94,7 @@ def appended(state: RunState, events: Sequence[AnyEvent]) -> tuple[RunState, lis
         state = msgspec.structs.replace(state, parent=fork.parent, shared=fork.seq - 1)
     sum_before = _first_sum(state)
     for event in events:
-        data = squeeze(encode_event(event))
+        data = pack(event)
         sum_before = _sum(sum_before, data)
         rows.append(EventRow(event.seq, sum_before, data))
     summary = summarised(state.run, state.summary, events)
@@ -179,9 +179,9 @@ def _event(state: RunState, row: EventRow, sum_before: bytes) -> AnyEvent:
     if _sum(sum_before, row.data) != row.sum:
         raise _corrupt(state.run, row.seq, "is damaged")
     try:
-        data = expand(row.data)
+        data = unpack(row.data)
     except ValueError as error:
-        raise _corrupt(state.run, row.seq, f"cannot be expanded ({error})") from error
+        raise _corrupt(state.run, row.seq, f"cannot be unpacked ({error})") from error
     return decode_event(data, run=state.run, seq=row.seq, version=state.format_at(row.seq))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -46,23 +46,19 @@ class RunSummary(msgspec.Struct, frozen=True):
     """The steps in which a person was asked and has not answered yet."""
 
 
-def summarised(run: str, before: RunSummary | None, events: Iterable[AnyEvent]) -> RunSummary | None:
+def summarised(run: str, before: RunSummary | None, events: Sequence[AnyEvent]) -> RunSummary | None:
     """The summary after these events, which follow those that `before` was made of; None for no events at all."""
-    summary = before
+    if not events:
+        return before
+    summary = before or RunSummary(run, started_at=events[0].at)
+    name, status, questions = summary.name, summary.status, summary.questions
     for event in events:
-        summary = _after(summary or RunSummary(run, started_at=event.at), event)
-    return summary
-
-
-def _after(summary: RunSummary, event: AnyEvent) -> RunSummary:
-    questions = _open_questions(summary.questions, event)
+        name = event.name if isinstance(event, RunStarted | RunForked) else name
+        questions = _open_questions(questions, event)
+        status = _status(status, questions, event)
+    last = events[-1]
     return msgspec.structs.replace(
-        summary,
-        name=event.name if isinstance(event, RunStarted | RunForked) else summary.name,
-        status=_status(summary.status, questions, event),
-        events=event.seq,
-        last_at=event.at,
-        questions=questions,
+        summary, name=name, status=status, events=last.seq, last_at=last.at, questions=questions
     )
 
 
