@@ -6,8 +6,9 @@ Only `runtime/journals/sqlite_writer.py` and `runtime/journals/sqlite_reader.py`
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from runtime.errors import CorruptEvent, JournalError, JournalUnavailable, UsageError
@@ -21,6 +22,9 @@ BUSY_S = 10.0
 
 PLACES = 2**32
 """How many places the table of events has for each run."""
+
+_MOST_ROWS = 8
+"""A statement writes a power of two of rows, so that there are few to prepare: this one at most."""
 
 _APPLICATION_ID = 0x5265704A  # "RepJ", by which the file is known as a journal
 
@@ -104,6 +108,24 @@ def open_to_read(path: Path, busy_s: float = BUSY_S) -> sqlite3.Connection | Non
 def stored_bytes(value: object) -> bytes:
     """A column's bytes; none where damage has made it a number, so that the check of the bytes fails."""
     return value if isinstance(value, bytes) else b""
+
+
+def data_version(connection: sqlite3.Connection) -> int:
+    """A number that is another one when another connection has written."""
+    return _pragma(connection, "data_version")
+
+
+def write_rows(connection: sqlite3.Connection, start: str, rows: Sequence[Sequence[object]], end: str = "") -> None:
+    """Writes many rows with few statements, between whose `start` and `end` they stand.
+
+    Python lets go of its lock for each statement, and an event loop that is busy gives it back late.
+    """
+    place = 0
+    while place < len(rows):
+        count = 2 ** min((len(rows) - place).bit_length() - 1, _MOST_ROWS)
+        values = ", ".join(["(" + ", ".join("?" * len(rows[0])) + ")"] * count)
+        connection.execute(f"{start} {values} {end}", [*chain.from_iterable(rows[place : place + count])])
+        place += count
 
 
 @contextmanager

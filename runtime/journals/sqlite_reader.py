@@ -6,7 +6,7 @@ Every call blocks. `runtime/journals/sql_journal.py` makes them on one thread.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,9 @@ from runtime.journals.sql_lineage import gathered
 from runtime.journals.sql_rows import EventRow, RunState, decode_state, summaries
 from runtime.journals.sqlite_file import PLACES, explained, open_to_read, stored_bytes
 from runtime.reading.run_summary import RunSummary
+
+MANY = 64
+"""For how many names one statement asks."""
 
 
 class SqliteReader:
@@ -89,6 +92,24 @@ def rows_of(connection: sqlite3.Connection, number: int, first: int, last: int) 
     places = (before + first, before + last)
     rows = connection.execute("SELECT place, sum, data FROM events WHERE place BETWEEN ? AND ? ORDER BY place", places)
     return [EventRow(place - before, stored_bytes(row_sum), stored_bytes(data)) for place, row_sum, data in rows]
+
+
+def last_number(connection: sqlite3.Connection) -> int:
+    """The number of the run that was made last; 0 for none."""
+    (number,) = connection.execute("SELECT coalesce(max(number), 0) FROM runs").fetchone()
+    return int(number)
+
+
+def stored_blobs(connection: sqlite3.Connection, digests: Sequence[Digest]) -> set[Digest]:
+    """Those of the blobs that are there."""
+    found: set[Digest] = set()
+    for place in range(0, len(digests), MANY):
+        names = [bytes.fromhex(digest) for digest in digests[place : place + MANY]]
+        names += names[:1] * (MANY - len(names))
+        marks = ", ".join("?" * MANY)
+        rows = connection.execute(f"SELECT digest FROM blobs WHERE digest IN ({marks})", names)
+        found.update(stored_bytes(name).hex() for (name,) in rows)
+    return found
 
 
 def _all_runs(view: sqlite3.Connection) -> list[tuple[str, bytes]]:

@@ -6,7 +6,8 @@ Every call blocks. `runtime/journals/sql_journal.py` makes them on one thread.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from runtime.errors import JournalError, RepertoryError
@@ -15,8 +16,11 @@ from runtime.journals import texts
 from runtime.journals.compression import squeeze
 from runtime.journals.sql_group import GroupPlan, runs_of
 from runtime.journals.sql_rows import Append, Claim, EventRow, RunState, encode_state
-from runtime.journals.sqlite_file import PLACES, explained, is_busy, open_to_write
-from runtime.journals.sqlite_reader import find_run, rows_of
+from runtime.journals.sqlite_file import PLACES, data_version, explained, is_busy, open_to_write, write_rows
+from runtime.journals.sqlite_reader import find_run, last_number, rows_of, stored_blobs
+
+KNOWN_LIMIT = 20_000
+"""How many runs and blobs a writer keeps in mind; then it begins anew."""
 
 
 class SqliteWriter:
@@ -26,6 +30,7 @@ class SqliteWriter:
         self._path = path
         self._busy_s = busy_s
         self._connection: sqlite3.Connection | None = None
+        self._known = _Known()
         self.commits = 0
         """How many transactions were written."""
 
@@ -52,79 +57,104 @@ class SqliteWriter:
         """Lets go of the file; what was written is moved from the write-ahead log into it."""
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
+            self._connection, self._known = None, _Known()
 
     def _transaction(self, group: Sequence[Claim | Append]) -> list[int | BaseException]:
         connection = self._connection = self._connection or open_to_write(self._path, self._busy_s)
         connection.execute("BEGIN IMMEDIATE")
         try:
-            outcomes = _Transaction(connection).perform(group)
+            known, self._known = self._known.at(data_version(connection)), _Known()
+            outcomes = _Transaction(connection, known).perform(group)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+        self._known = known
         self.commits += 1
         return outcomes
+
+
+@dataclass(slots=True)
+class _Known:
+    """What this connection has read or written, which holds as long as no other one has written."""
+
+    version: int = 0
+    runs: dict[str, tuple[int, RunState]] = field(default_factory=dict[str, tuple[int, RunState]])
+    """By their names: their numbers and states."""
+    blobs: set[Digest] = field(default_factory=set[Digest])
+
+    def at(self, version: int) -> _Known:
+        """What holds of it at this version of the data, and is not too much to keep."""
+        is_kept = version == self.version and len(self.runs) + len(self.blobs) <= KNOWN_LIMIT
+        return self if is_kept else _Known(version)
 
 
 class _Transaction:
     """One transaction: the runs that it touches are read once and written once."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, known: _Known) -> None:
         self._connection = connection
-        self._numbers: dict[str, int] = {}
+        self._known = known
 
     def perform(self, group: Sequence[Claim | Append]) -> list[int | BaseException]:
         """Writes what may be written of the requests; see `SqliteWriter.write`."""
         plan = GroupPlan({run: self._state(run) for run in runs_of(group)}, self._stored)
         outcomes = [plan.perform(request) for request in group]
-        for digest, data in plan.blobs.items():
-            self._add_blob(digest, data)
-        for state in plan.changed.values():
-            self._write_run(state)
-        self._connection.executemany(
-            "INSERT INTO events (place, sum, data) VALUES (?, ?, ?)",
-            [(self._numbers[run] * PLACES + row.seq, row.sum, row.data) for run, row in plan.rows],
-        )
+        self._write_blobs(plan.blobs)
+        self._write_runs(plan.changed)
+        rows = [(self._number(run) * PLACES + row.seq, row.sum, row.data) for run, row in plan.rows]
+        write_rows(self._connection, "INSERT INTO events (place, sum, data) VALUES", rows)
         return outcomes
 
     def _state(self, run: str) -> RunState | JournalError:
         try:
-            found = find_run(self._connection, run)
+            found = self._known.runs.get(run) or find_run(self._connection, run)
         except JournalError as error:
             return error
         if found is None:
             return RunState(run)
-        self._numbers[run], state = found
-        return state
+        self._known.runs[run] = found
+        return found[1]
+
+    def _number(self, run: str) -> int:
+        return self._known.runs[run][0]
 
     def _stored(self, run: str, first: int, last: int) -> Sequence[EventRow]:
-        return rows_of(self._connection, self._numbers[run], first, last)
+        return rows_of(self._connection, self._number(run), first, last)
 
-    def _write_run(self, state: RunState) -> None:
-        values = (encode_state(state), state.run)
-        if state.run in self._numbers:
-            self._connection.execute("UPDATE runs SET state = ? WHERE run = ?", values)
-            return
-        added = self._connection.execute("INSERT INTO runs (state, run) VALUES (?, ?) RETURNING number", values)
-        (self._numbers[state.run],) = added.fetchone()
-
-    def _add_blob(self, digest: Digest, data: bytes) -> None:
-        if self._has_blob(digest):
-            return
-        rest, taken = texts.take_out(data)
-        for name, text in taken.items():
-            if not self._has_blob(name):
-                self._insert_blob(name, text, has_texts=False)
-        self._insert_blob(digest, rest, has_texts=bool(taken))
-
-    def _has_blob(self, digest: Digest) -> bool:
-        found = self._connection.execute("SELECT 1 FROM blobs WHERE digest = ?", (bytes.fromhex(digest),))
-        return found.fetchone() is not None
-
-    def _insert_blob(self, digest: Digest, data: bytes, *, has_texts: bool) -> None:
-        self._connection.execute(
-            "INSERT OR IGNORE INTO blobs (digest, has_texts, data) VALUES (?, ?, ?)",
-            (bytes.fromhex(digest), int(has_texts), squeeze(data)),
+    def _write_runs(self, changed: Mapping[str, RunState]) -> None:
+        runs = self._known.runs
+        number = last_number(self._connection) if changed.keys() - runs.keys() else 0
+        for run, state in changed.items():
+            number += run not in runs
+            runs[run] = (runs[run][0] if run in runs else number, state)
+        write_rows(
+            self._connection,
+            "INSERT INTO runs (number, run, state) VALUES",
+            [(runs[run][0], run, encode_state(state)) for run, state in changed.items()],
+            "ON CONFLICT (number) DO UPDATE SET state = excluded.state",
         )
+
+    def _write_blobs(self, blobs: Mapping[Digest, bytes]) -> None:
+        """Writes the blobs that are not there yet, and the long texts of these."""
+        kept: dict[Digest, tuple[bytes, bool]] = {}
+        long_texts: dict[Digest, bytes] = {}
+        for digest in self._missing(blobs):
+            rest, taken = texts.take_out(blobs[digest])
+            kept[digest] = (rest, bool(taken))
+            long_texts |= taken
+        for digest in self._missing(long_texts):
+            kept.setdefault(digest, (long_texts[digest], False))
+        write_rows(
+            self._connection,
+            "INSERT INTO blobs (digest, has_texts, data) VALUES",
+            [(bytes.fromhex(digest), has_texts, squeeze(data)) for digest, (data, has_texts) in kept.items()],
+        )
+
+    def _missing(self, digests: Iterable[Digest]) -> list[Digest]:
+        """Those of the blobs that are not stored, which they will be when this transaction is."""
+        unknown = [digest for digest in digests if digest not in self._known.blobs]
+        self._known.blobs.update(unknown)
+        stored = stored_blobs(self._connection, unknown)
+        return [digest for digest in unknown if digest not in stored]

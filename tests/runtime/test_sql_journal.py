@@ -314,3 +314,44 @@ async def test_a_copy_of_a_closed_journal_is_a_journal(path: Path, tmp_path: Pat
     copy = SqliteJournal(Path(shutil.copy(path, tmp_path / "copy.db")))
     assert await copy.events("r") == [started()]
     await copy.close()
+
+
+async def test_a_writer_sees_what_another_has_written_since_it_looked(path: Path) -> None:
+    first, second = SqliteJournal(path), SqliteJournal(path)
+    epoch = await first.claim("r")
+    await first.append("r", epoch, [started()], blobs("kept"))
+    later = await second.claim("r")
+    with pytest.raises(StaleEpoch):
+        await first.append("r", epoch, [delivery(2)], {})
+    await second.append("r", later, [delivery(2)], {})
+    epoch = await first.claim("r")
+    await first.append("r", epoch, [delivery(3)], blobs("kept", "more"))
+    await second.claim("other")
+    assert await second.events("r") == [started(), *deliveries(2, 3)]
+    assert await second.blobs(blobs("kept", "more")) == blobs("kept", "more")
+    await first.close()
+    await second.close()
+
+
+@pytest.mark.parametrize("count", [1, 2, 255, 700])
+async def test_any_number_of_rows_is_written(journal: SqliteJournal, count: int) -> None:
+    epoch = await journal.claim("r")
+    kept = blobs(*map(str, range(count)))
+    await journal.append("r", epoch, [started(), *deliveries(2, count + 1)], kept)
+    assert await journal.events("r") == [started(), *deliveries(2, count + 1)]
+    assert await journal.blobs(kept) == kept
+
+
+async def test_what_a_failed_transaction_would_have_written_is_not_taken_for_written(
+    journal: SqliteJournal, path: Path
+) -> None:
+    epoch = await journal.claim("r")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'full'); END")
+    with pytest.raises(JournalError):
+        await journal.append("r", epoch, [started()], blobs("kept"))
+    other.execute("DROP TRIGGER full")
+    await journal.append("r", epoch, [started()], blobs("kept"))
+    assert await journal.events("r") == [started()]
+    assert await journal.blobs(blobs("kept")) == blobs("kept")
+    other.close()
