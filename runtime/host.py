@@ -105,7 +105,9 @@ class HostedRun:
         self._cells = Cells(self._cell, 0 if fork is None else fork.fork.seq)
         self._rest = RestWatch(team.rest, self._put_to_sleep)
         self._batch = _Batch()
-        self._flushing: asyncio.Task[None] | None = None
+        self._is_sending = False
+        self._sent: asyncio.Future[None] | None = None
+        """The batch that is under way."""
         self._performing: dict[str, asyncio.Task[None]] = {}
         self._results: dict[str, bytes] = {}
 
@@ -185,7 +187,7 @@ class HostedRun:
         self._is_closed = True
         self._rest.close()
         self._cells.close()
-        tasks = [*self._performing.values(), *([self._flushing] if self._flushing else [])]
+        tasks = [*self._performing.values(), *([self._sent] if self._sent else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -198,8 +200,7 @@ class HostedRun:
             return
         self._batch.events.append(self._with_trace(event))
         self._batch.blobs.update(blobs)
-        if self._flushing is None:
-            self._flushing = self._task(self._flush())
+        self._send_soon()
 
     def _with_trace(self, event: AnyEvent) -> AnyEvent:
         """A message with the trace context that it carries; what is recorded of it does not depend on it."""
@@ -253,20 +254,38 @@ class HostedRun:
         """A task outside of the agents' loops and of their deliveries' contexts."""
         return self._loop.create_task(work, context=self._context.copy())
 
-    async def _flush(self) -> None:
-        """Submits what has been proposed, batch after batch, until nothing is left.
+    def _send_soon(self) -> None:
+        """Sends what has been proposed, unless a batch is under way; then it follows that.
 
-        A step that is done at once goes out in the same batch as its start, and so costs one append, not two.
+        What can go on at once goes on first. A step that is done at once is in the same batch as its start, and so
+        costs one append, not two.
         """
+        if not self._is_sending:
+            self._is_sending = True
+            self._in_a_turn(partial(self._in_a_turn, self._send))
+
+    def _in_a_turn(self, call: Callable[[], object]) -> None:
+        self._loop.call_soon(call, context=self._context)
+
+    def _send(self) -> None:
+        if self._is_closed:
+            return
+        batch, self._batch = self._batch, _Batch()
         try:
-            while self._batch.events:
-                await asyncio.sleep(0)
-                batch, self._batch = self._batch, _Batch()
-                await self._submit(self._run, batch.events, batch.blobs)
+            self._sent = asyncio.ensure_future(self._submit(self._run, batch.events, batch.blobs))
         except Exception as error:
+            self._is_sending = False
             self._on_broken(error)
-        finally:
-            self._flushing = None
+        else:
+            self._sent.add_done_callback(self._on_sent, context=self._context)
+
+    def _on_sent(self, sent: asyncio.Future[None]) -> None:
+        self._is_sending, self._sent = bool(self._batch.events), None
+        if not sent.cancelled() and isinstance(error := sent.exception(), Exception):
+            self._is_sending = False
+            self._on_broken(error)
+        elif self._is_sending:
+            self._in_a_turn(self._send)
 
     async def _perform(self, started: StepStarted, call: StepCall) -> None:
         began = clock.time_s()

@@ -7,7 +7,7 @@ that nobody wants to keep; `runtime/journals/sql_journal.py` keeps them on disk.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -31,10 +31,10 @@ class Journal(Protocol):
         """
         ...
 
-    async def append(
+    def append(
         self, run: str, epoch: int, events: Sequence[AnyEvent], blobs: Mapping[Digest, bytes] = {}
-    ) -> None:
-        """Add events to a run and blobs to the journal: all of them or none, durable on return.
+    ) -> Awaitable[object]:
+        """Add events to a run and blobs to the journal: all of them or none, durable once it is awaited.
 
         The events' seqs continue those of the run (the first event of a run is 1). A run whose first event is a
         `RunForked` has the events of its parent before that one, which are read from the parent. Blobs that are stored

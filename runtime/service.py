@@ -13,13 +13,14 @@ and what follows leave in order. One that sleeps has no home and needs none; its
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 
 import msgspec
 
 from runtime import clock
 from runtime.beginning import beginning
-from runtime.errors import JournalError, Undeliverable, UsageError
+from runtime.errors import JournalError, JournalUnavailable, Undeliverable, UsageError
 from runtime.events import (
     AgentName,
     AgentSlept,
@@ -119,14 +120,14 @@ class SequencerService:
         own = {agent: (driver, seq) for agent, seq in held.get(run, {}).items()}
         return await self._restore(run, driver, lambda: self._fleet.held(run) | own, seen)
 
-    async def submit(
+    def submit(
         self, run: str, events: list[AnyEvent], blobs: dict[Digest, bytes], host: str = "", life: int = 0
-    ) -> None:
-        """See `Channel.submit`. What is proposed is numbered before the first wait, so calls keep their order."""
+    ) -> asyncio.Future[None]:
+        """See `Channel.submit`. What is proposed is numbered before this returns, so calls keep their order."""
         if host:
             self._fleet.check(host, life)
         if run in self._over:
-            return
+            return _done()
         entry = self._known(run)
         if entry.broken is not None:
             raise entry.broken
@@ -136,7 +137,7 @@ class SequencerService:
             if isinstance(event, StepDecided):
                 entry.pending.outgoing += entry.core.begin(at=at)
         entry.pending.blobs.update(blobs)
-        await self._committed(entry)
+        return self._committed(entry)
 
     async def watch(self, run: str, after: int) -> list[AnyEvent]:
         """See `Channel.watch`."""
@@ -301,57 +302,77 @@ class SequencerService:
 
     # The commit, one at a time for each run
 
-    async def _committed(self, entry: OpenRun) -> None:
-        """Returns when what is pending is durable."""
+    def _committed(self, entry: OpenRun) -> asyncio.Future[None]:
+        """Done when what is pending is durable."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         entry.pending.waiting.append(done)
         self._commit_soon(entry)
-        await done
+        return done
 
     def _commit_soon(self, entry: OpenRun) -> None:
-        if entry.committing is None and entry.broken is None:
-            entry.committing = asyncio.create_task(self._commit(entry))
-
-    async def _commit(self, entry: OpenRun) -> None:
-        """Appends what is pending and hands it out, until nothing is pending."""
-        try:
-            while entry.pending.waiting or entry.must_feed:
-                pending = Pending()
-                try:
-                    if entry.must_feed:
-                        await self._feed(entry)
-                    pending, entry.pending = entry.pending, pending
-                    await self._append(entry, pending)
-                except Exception as error:
-                    self._break(entry, pending, error)
-                    return
-                for waiting in pending.waiting:
-                    if not waiting.done():
-                        waiting.set_result(None)
-        finally:
-            entry.committing = None
-
-    async def _append(self, entry: OpenRun, pending: Pending) -> None:
-        if not pending.outgoing:
+        """Appends what is pending and hands it out; what comes meanwhile follows when that is done."""
+        if entry.committing is not None or entry.broken is not None:
             return
-        run = entry.order.run
+        if entry.must_feed:
+            entry.committing = asyncio.create_task(self._feed(entry))
+            entry.committing.add_done_callback(partial(self._on_fed, entry))
+        elif entry.pending.waiting:
+            pending, entry.pending = entry.pending, Pending()
+            if pending.outgoing:
+                self._append(entry, pending, self._store.append)
+            else:
+                pending.settle()
+
+    def _on_fed(self, entry: OpenRun, feeding: asyncio.Future[None]) -> None:
+        entry.committing = None
+        if feeding.cancelled():
+            return
+        if isinstance(error := feeding.exception(), Exception):
+            self._break(entry, Pending(), error)
+        else:
+            self._commit_soon(entry)
+
+    def _append(self, entry: OpenRun, pending: Pending, append: Callable[..., Awaitable[object]]) -> None:
+        """Appends what was pending. No task is made for it but where a journal needs one: that would take longer."""
         events = [outgoing.event for outgoing in pending.outgoing]
         blobs = {name: data for name, data in pending.blobs.items() if name not in entry.stored}
-        await self._journal.append(run, entry.epoch, events, blobs)
-        entry.stored.update(blobs)
+        try:
+            entry.committing = asyncio.ensure_future(append(entry.order.run, entry.epoch, events, blobs))
+        except Exception as error:
+            self._break(entry, pending, error)
+        else:
+            entry.committing.add_done_callback(partial(self._on_appended, entry, pending))
+
+    def _on_appended(self, entry: OpenRun, pending: Pending, appending: asyncio.Future[object]) -> None:
+        entry.committing = None
+        if appending.cancelled():
+            return
+        match appending.exception():
+            case None:
+                self._appended(entry, pending)
+                self._commit_soon(entry)
+            case JournalUnavailable() as failed:
+                self._append(entry, pending, partial(self._journal.append, failed=failed))
+            case error:
+                self._break(entry, pending, error)
+
+    def _appended(self, entry: OpenRun, pending: Pending) -> None:
+        """Hands out what is durable now."""
+        last = pending.outgoing[-1].event
+        entry.stored.update(pending.blobs)
         self._payloads.remember(pending.blobs)
         self._hand_out(entry, pending.outgoing)
-        if isinstance(events[-1], RunCompleted | RunFailed):
-            self._end(entry, events[-1])
-        entry.durable_seq = events[-1].seq
+        if isinstance(last, RunCompleted | RunFailed):
+            self._end(entry, last)
+        entry.durable_seq = last.seq
         entry.grown.ring()
+        pending.settle()
 
-    def _break(self, entry: OpenRun, pending: Pending, error: Exception) -> None:
+    def _break(self, entry: OpenRun, pending: Pending, error: BaseException) -> None:
         """The journal refuses: nothing of this run leaves any more, and everyone who waits is told why."""
         entry.broken = error
-        for waiting in (*pending.waiting, *entry.pending.waiting):
-            if not waiting.done():
-                waiting.set_exception(error)
+        pending.settle(error)
+        entry.pending.settle(error)
         entry.grown.ring()
         self._fleet.fail(entry.order.driver, error)
 
@@ -411,6 +432,13 @@ class SequencerService:
         if (entry := self._runs.get(run)) is None:
             raise NotKnownHere(f"run {run!r} is not open at this sequencer")
         return entry
+
+
+def _done() -> asyncio.Future[None]:
+    """What has nothing to wait for."""
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    future.set_result(None)
+    return future
 
 
 def _is_same_beginning(event: AnyEvent, started: RunStarted) -> bool:

@@ -6,7 +6,7 @@ Whoever waits for an answer may lose it: every call may be made again, and chang
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -93,7 +93,7 @@ class Channel(Protocol):
         """
         ...
 
-    async def submit(self, run: str, events: list[AnyEvent], blobs: dict[Digest, bytes]) -> None:
+    def submit(self, run: str, events: list[AnyEvent], blobs: dict[Digest, bytes]) -> Awaitable[None]:
         """Proposes events; returns when what is new of them is durable.
 
         Raises:

@@ -47,7 +47,7 @@ class _Stream:
     base: int = 0
     parcels: deque[Due] = field(default_factory=deque[Due])
     arrived: Bell = field(default_factory=Bell)
-    fault: Exception | None = None
+    fault: BaseException | None = None
 
 
 @dataclass(slots=True)
@@ -173,7 +173,7 @@ class Fleet:
         if (stream := self._streams.pop(driver, None)) is not None:
             stream.arrived.ring()
 
-    def fail(self, driver: str, fault: Exception) -> None:
+    def fail(self, driver: str, fault: BaseException) -> None:
         """Raises the fault to the driver, once it has pulled what lies ready."""
         if (stream := self._streams.get(driver)) is not None:
             stream.fault = fault

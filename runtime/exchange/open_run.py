@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -32,6 +33,16 @@ class Pending:
     blobs: dict[Digest, bytes] = field(default_factory=dict[Digest, bytes])
     waiting: list[asyncio.Future[None]] = field(default_factory=list[asyncio.Future[None]])
 
+    def settle(self, error: BaseException | None = None) -> None:
+        """It is durable, or never will be: whoever waits for it is told."""
+        for waiting in self.waiting:
+            if waiting.done():
+                continue
+            if error is None:
+                waiting.set_result(None)
+            else:
+                waiting.set_exception(error)
+
 
 @dataclass(frozen=True, slots=True)
 class Feed:
@@ -52,7 +63,7 @@ class OpenRun:
     routes: Routes
     core: Sequencer
     pending: Pending = field(default_factory=Pending)
-    committing: asyncio.Task[None] | None = None
+    committing: asyncio.Future[Any] | None = None
     durable_seq: int = 0
     grown: Bell = field(default_factory=Bell)
     homes: dict[AgentName, str] = field(default_factory=dict[AgentName, str])
@@ -68,7 +79,7 @@ class OpenRun:
     """Whether that driver begins with the past, or is the same as before."""
     restored: Sequence[Outgoing] = ()
     """What it was taken up from, until that has been handed out."""
-    broken: Exception | None = None
+    broken: BaseException | None = None
     fork: Ancestry | None = None
     stored: set[Digest] = field(default_factory=set[Digest])
     """The blobs that this owner has appended: a growing prompt names them again and again."""

@@ -37,8 +37,8 @@ class GroupCommit(Generic[Request, Outcome]):
         self._idle: asyncio.Future[None] | None = None
         self._closed = False
 
-    async def submit(self, request: Request) -> Outcome:
-        """Returns the request's outcome once its group is written. Cancelling the wait does not take the request back.
+    def submit(self, request: Request) -> asyncio.Future[Outcome]:
+        """The request's outcome, once its group is written. Cancelling the wait does not take the request back.
 
         Raises:
             JournalError: it is closed, or another event loop uses it.
@@ -50,7 +50,7 @@ class GroupCommit(Generic[Request, Outcome]):
         self._waiting.append((request, future))
         if not self._under_way:
             self._start(loop)
-        return await future
+        return future
 
     async def close(self, last: Callable[[], None]) -> None:
         """Waits for all that was submitted, then calls `last` on the thread and ends it; closing again does nothing."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import TypeVar
 
 import structlog
@@ -17,6 +16,7 @@ import structlog
 from runtime import clock
 from runtime.errors import JournalUnavailable
 from runtime.events import AnyEvent, Digest
+from runtime.exchange.bell import Bell
 from runtime.journal import Journal
 from runtime.reading.run_summary import RunSummary
 
@@ -36,14 +36,12 @@ class PatientJournal:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._trouble = ""
-        self._changed = asyncio.Event()
+        self._changed = Bell()
 
     async def trouble(self, known: str, wait_s: float) -> str:
         """Why the store is waited for, empty when it is not; waits up to so many seconds for that to differ."""
         if self._trouble == known:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    await self._changed.wait()
+            await self._changed.heard(wait_s)
         return self._trouble
 
     async def claim(self, run: str) -> int:
@@ -51,10 +49,16 @@ class PatientJournal:
         return await self._insist(lambda: self._journal.claim(run))
 
     async def append(
-        self, run: str, epoch: int, events: Sequence[AnyEvent], blobs: Mapping[Digest, bytes] = {}
+        self,
+        run: str,
+        epoch: int,
+        events: Sequence[AnyEvent],
+        blobs: Mapping[Digest, bytes] = {},
+        *,
+        failed: JournalUnavailable | None = None,
     ) -> None:
-        """See `Journal.append`."""
-        await self._insist(lambda: self._journal.append(run, epoch, events, blobs))
+        """See `Journal.append`; `failed` is what came of the first try, where that was made elsewhere."""
+        await self._insist(lambda: self._journal.append(run, epoch, events, blobs), failed)
 
     async def events(self, run: str, after: int = 0) -> list[AnyEvent]:
         """See `Journal.events`."""
@@ -77,18 +81,20 @@ class PatientJournal:
         """See `Journal.close`."""
         await self._journal.close()
 
-    async def _insist(self, work: Callable[[], Awaitable[T]]) -> T:
+    async def _insist(self, work: Callable[[], Awaitable[T]], failed: JournalUnavailable | None = None) -> T:
         wait_s, began = FIRST_WAIT_S, clock.monotonic()
         while True:
+            if failed is not None:
+                self._tell(str(failed), began)
+                await asyncio.sleep(wait_s)
+                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
             try:
                 done = await work()
             except JournalUnavailable as error:
-                self._tell(str(error), began)
+                failed = error
             else:
                 self._tell("", began)
                 return done
-            await asyncio.sleep(wait_s)
-            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
     def _tell(self, trouble: str, began: float) -> None:
         """Keeps the first words about a trouble: later ones tell of the same one."""
@@ -99,5 +105,4 @@ class PatientJournal:
             log.warning("journal.waiting", error=trouble)
         else:
             log.warning("journal.back", after_s=round(clock.monotonic() - began, 3))
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self._changed.ring()

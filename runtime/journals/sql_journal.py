@@ -8,7 +8,7 @@ runs, share one transaction. A claim in one process refuses the appends of all o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -88,12 +88,12 @@ class SqlJournal:
         """See `Journal.claim`."""
         return await self._commit.submit(Claim(run))
 
-    async def append(
+    def append(
         self, run: str, epoch: int, events: Sequence[AnyEvent], blobs: Mapping[Digest, bytes] = {}
-    ) -> None:
+    ) -> Awaitable[object]:
         """See `Journal.append`."""
         check_blobs(blobs)
-        await self._commit.submit(Append(run, epoch, tuple(events), dict(blobs)))
+        return self._commit.submit(Append(run, epoch, tuple(events), dict(blobs)))
 
     async def events(self, run: str, after: int = 0) -> list[AnyEvent]:
         """See `Journal.events`."""

@@ -83,11 +83,11 @@ class Stepping(HostedRun):
         self.outbox.append((events, blobs))
 
     def _task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        if getattr(work, "__name__", "") == "_flush":
-            work.close()
-            return cast("asyncio.Task[None]", None)
         self.waiting.append(work)
         return cast("asyncio.Task[None]", _Idle())
+
+    def _send_soon(self) -> None:
+        """Nothing goes out before the schedule says so."""
 
     def flush(self) -> None:
         """Lays out what was proposed, as one batch."""

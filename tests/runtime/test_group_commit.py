@@ -35,7 +35,7 @@ class Recorder:
 async def test_what_arrives_during_a_commit_shares_the_next_one() -> None:
     recorder = Recorder()
     commit = GroupCommit[int, int](recorder.write, "test")
-    tasks = [asyncio.create_task(commit.submit(number)) for number in range(10)]
+    tasks = [asyncio.ensure_future(commit.submit(number)) for number in range(10)]
     await asyncio.sleep(0)
     recorder.go_on()
     assert await asyncio.gather(*tasks) == [number * 2 for number in range(10)]
@@ -47,7 +47,7 @@ async def test_groups_have_a_limit_and_keep_the_order() -> None:
     recorder = Recorder()
     commit = GroupCommit[int, int](recorder.write, "test")
     numbers = range(100, 100 + GROUP_LIMIT + 5)
-    tasks = [asyncio.create_task(commit.submit(number)) for number in numbers]
+    tasks = [asyncio.ensure_future(commit.submit(number)) for number in numbers]
     await asyncio.sleep(0)
     recorder.go_on()
     await asyncio.gather(*tasks)
@@ -79,7 +79,7 @@ async def test_a_group_that_fails_fails_for_all_of_it_and_for_nobody_else() -> N
 async def test_closing_writes_what_waits_and_refuses_what_comes_later() -> None:
     recorder, closed = Recorder(), threading.Event()
     commit = GroupCommit[int, int](recorder.write, "test")
-    tasks = [asyncio.create_task(commit.submit(number)) for number in range(3)]
+    tasks = [asyncio.ensure_future(commit.submit(number)) for number in range(3)]
     await asyncio.sleep(0)
     closing = asyncio.create_task(commit.close(closed.set))
     await asyncio.sleep(0)
@@ -96,10 +96,14 @@ async def test_closing_writes_what_waits_and_refuses_what_comes_later() -> None:
 async def test_a_second_event_loop_at_the_same_time_is_refused() -> None:
     recorder = Recorder()
     commit = GroupCommit[int, int](recorder.write, "test")
-    task = asyncio.create_task(commit.submit(1))
+    task = asyncio.ensure_future(commit.submit(1))
     await asyncio.sleep(0)
+
+    async def elsewhere() -> int:
+        return await commit.submit(2)
+
     with pytest.raises(JournalError, match="two event loops"):
-        await asyncio.to_thread(lambda: asyncio.run(commit.submit(2)))
+        await asyncio.to_thread(lambda: asyncio.run(elsewhere()))
     recorder.go_on()
     assert await task == 2
     await commit.close(lambda: None)

@@ -79,7 +79,7 @@ events: st.SearchStrategy[AnyEvent] = st.one_of(
         step=names,
         delivery=names,
         result=st.none() | names,
-        ended_at=st.floats(allow_nan=False, allow_infinity=False),
+        ended_at=st.floats(min_value=0.0, allow_infinity=False),
         usage=st.dictionaries(st.sampled_from(["input_tokens", "output_tokens", "more"]), numbers),
         origin=st.sampled_from(["live", "set"]),
     ),
