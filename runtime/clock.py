@@ -68,5 +68,5 @@ def random() -> _random.Random:
 
 def derived_id(*parts: object, digits: int = 24) -> str:
     """The same id for the same parts: so many hexadecimal digits of BLAKE2b over them."""
-    text = "\x1f".join(str(part) for part in parts)
+    text = "\x1f".join(map(str, parts))
     return hashlib.blake2b(text.encode(), digest_size=digits // 2).hexdigest()

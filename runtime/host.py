@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
 
 import msgspec
@@ -58,10 +58,9 @@ Room = Callable[[str, str], Awaitable[bool]]
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class _Batch:
-    events: list[AnyEvent] = field(default_factory=list[AnyEvent])
-    blobs: dict[Digest, bytes] = field(default_factory=dict[Digest, bytes])
+class _Batch(msgspec.Struct):
+    events: list[AnyEvent] = []
+    blobs: dict[Digest, bytes] = {}
 
 
 Recall = Callable[[str, StepStarted, bytes], Awaitable[Recalled | None]]
@@ -218,7 +217,7 @@ class HostedRun:
     def permitted(self, call: StepCall) -> StepCall:
         """The call, about which nobody is asked where a fork answers it from its parent instead of firing it."""
         is_fired = self._fork is None or call.effect in ("read", "idempotent") or may_fire(self._fork.fork, call)
-        return call if is_fired else replace(call, approval="")
+        return call if is_fired else msgspec.structs.replace(call, approval="")
 
     def standing_step(self, now: StepStarted, seen: int) -> StepStarted:
         """The recorded step that stands for this one, in a fork."""
@@ -354,7 +353,7 @@ def _after_undo(call: StepCall, undo: Callable[[str], Awaitable[None]]) -> StepC
         await undo(step)
         return await call.perform(step)
 
-    return replace(call, perform=again)
+    return msgspec.structs.replace(call, perform=again)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,8 +61,7 @@ UNDO = "undo"
 """The agent type that undoes what an aborted run has done; the only one that is heard then."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True):
     """A numbered event and whose eyes it is for."""
 
     event: AnyEvent
@@ -214,6 +213,9 @@ class Sequencer:
 
     def _apply(self, event: AnyEvent) -> None:
         match event:
+            case StepStarted() | StepCompleted() | StepAsked() | StepDecided() | StepBegun():
+                self._steps.apply(event)
+                self._apply_room(event)
             case MessageSent() | MessagePublished():
                 self._apply_message(event)
             case DeliveryStarted():
@@ -222,9 +224,6 @@ class Sequencer:
                 self._apply_completion(event)
             case MessageCancelled():
                 self._forget_request(event.cause, event.message)
-            case StepStarted() | StepAsked() | StepDecided() | StepBegun() | StepCompleted():
-                self._steps.apply(event)
-                self._apply_room(event)
             case RunAborting():
                 self._aborting, self._ending = event, None
             case RunCompleted() | RunFailed():
@@ -252,12 +251,12 @@ class Sequencer:
 
     def _is_known(self, event: AnyEvent) -> bool:
         match event:
-            case MessageSent() | MessagePublished():
-                return event.message in self._messages
             case StepStarted():
                 return self._steps.is_known(event) or event.delivery not in self._agents
-            case StepAsked() | StepDecided() | StepBegun() | StepCompleted():
+            case StepCompleted() | StepAsked() | StepDecided() | StepBegun():
                 return self._steps.is_known(event)
+            case MessageSent() | MessagePublished():
+                return event.message in self._messages
             case DeliveryStarted() | RunForked():
                 return True
             case DeliveryCompleted():
@@ -402,14 +401,14 @@ class Sequencer:
     def addressed(self, event: AnyEvent) -> Outgoing:
         """For whose eyes an event is that was applied, now or long ago."""
         match event:
-            case DeliveryStarted():
-                return Outgoing(event, to=event.agent, message=self._messages[event.message])
             case StepStarted():
                 must_be_durable_first = event.effect in ("compensable", "irreversible") or event.is_metered
                 return Outgoing(event, to=self._agents[event.delivery] if must_be_durable_first else None)
             case StepCompleted():
                 is_given = self._steps.is_settled(event.step)
                 return Outgoing(event, to=self._agents[event.delivery], is_given=is_given)
+            case DeliveryStarted():
+                return Outgoing(event, to=event.agent, message=self._messages[event.message])
             case StepBegun():
                 return Outgoing(event, to=self._agents[event.delivery])
             case StepAsked() | RunAborting() | RunInterrupted():

@@ -167,8 +167,11 @@ class SequencerService:
 
         Bytes that cannot be read break the run that they belong to.
         """
+        wanted = {name for one in due for name in (one.payload, one.state) if name is not None}
+        if not wanted:
+            return base + len(due), [one.parcel for one in due]
         try:
-            found = await self._payloads.many(name for one in due for name in (one.payload, one.state))
+            found = await self._payloads.many(wanted)
         except JournalError as error:
             if len(due) > 1:
                 return await self._with_payloads(base, due[:1])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
@@ -20,18 +20,16 @@ from runtime.errors import UsageError
 from runtime.events import Digest, EffectClass, StepKind
 
 
-@dataclass(frozen=True, slots=True)
-class StepResult:
+class StepResult(msgspec.Struct, frozen=True):
     """What performing a step brought."""
 
     value: Json
-    usage: Mapping[str, int] = field(default_factory=dict[str, int])
+    usage: Mapping[str, int] = {}
     """Tokens, by `input_tokens` and `output_tokens`."""
     attempts: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class StepCall:
+class StepCall(msgspec.Struct, frozen=True):
     """A side effect that an agent asks for."""
 
     kind: StepKind
@@ -41,7 +39,7 @@ class StepCall:
     perform: Callable[[str], Awaitable[StepResult]]
     """Does it; gets the step's id, which is the key of an idempotent effect."""
     effect: EffectClass = "read"
-    blobs: Mapping[Digest, bytes] = field(default_factory=dict[Digest, bytes])
+    blobs: Mapping[Digest, bytes] = {}
     """What the request refers to: a prompt's links."""
     approval: str = ""
     """What a person is asked before it may happen; empty when nobody is."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal, Protocol, cast, runtime_checkable
 
 from runtime.budget import Budget
@@ -76,6 +77,12 @@ class Savable(Protocol):
     async def load(self, state: bytes) -> None:
         """Puts an agent that was just made into a saved state."""
         ...
+
+
+@lru_cache(maxsize=256)
+def is_savable(cls: type[Agent]) -> bool:
+    """Whether the agents of a class are `Savable`; to ask that of each agent takes longer than many steps."""
+    return issubclass(cls, Savable)
 
 
 AgentFactory = Callable[[AgentName], Awaitable[Agent]]

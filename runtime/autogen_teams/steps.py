@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal, TypeVar, cast
 
+import msgspec
 from autogen_core import CancellationToken, ComponentModel
 from autogen_core.models import ChatCompletionClient, CreateResult, LLMMessage
 from autogen_core.tools import Tool, ToolSchema
@@ -110,7 +110,7 @@ class SteppedModel(JournaledModel):
             inner._current_index = position
             return await call.perform(step)
 
-        return replace(call, perform=at_position)
+        return msgspec.structs.replace(call, perform=at_position)
 
 
 class SteppedTool(JournaledTool):

@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 
+import msgspec
+
 from runtime import clock
 from runtime.events import AgentName, Digest
 from runtime.exchange.bell import Bell
@@ -31,8 +33,7 @@ WINDOW = 128
 """How many parcels a pull takes at most; with them the host says what it has taken before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(msgspec.Struct, frozen=True):
     """A parcel that lies ready; the bytes of its payload and of its agent's state are read when it is pulled."""
 
     parcel: Parcel

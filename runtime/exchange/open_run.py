@@ -25,13 +25,12 @@ Homes = dict[AgentName, tuple[str, int]]
 """Where agents live already, and the highest seq that each has seen."""
 
 
-@dataclass(slots=True)
-class Pending:
+class Pending(msgspec.Struct):
     """What the next append takes with it."""
 
-    outgoing: list[Outgoing] = field(default_factory=list[Outgoing])
-    blobs: dict[Digest, bytes] = field(default_factory=dict[Digest, bytes])
-    waiting: list[asyncio.Future[None]] = field(default_factory=list[asyncio.Future[None]])
+    outgoing: list[Outgoing] = []
+    blobs: dict[Digest, bytes] = {}
+    waiting: list[asyncio.Future[None]] = []
 
     def settle(self, error: BaseException | None = None) -> None:
         """It is durable, or never will be: whoever waits for it is told."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Set
 
 from runtime.events import Digest
 from runtime.journals.patience import PatientJournal
@@ -30,13 +30,12 @@ class Payloads:
             _, dropped = self._cache.popitem(last=False)
             self._cached_bytes -= len(dropped)
 
-    async def many(self, names: Iterable[Digest | None]) -> dict[Digest, bytes]:
-        """The bytes of all names; None among them is left out.
+    async def many(self, wanted: Set[Digest]) -> dict[Digest, bytes]:
+        """The bytes of all names.
 
         Raises:
             CorruptEvent: some are not stored, or damaged.
         """
-        wanted = {name for name in names if name is not None}
         found = {name: self._cache[name] for name in wanted if name in self._cache}
         if missing := wanted - found.keys():
             found.update(await self._journal.blobs(missing))

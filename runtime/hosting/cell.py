@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import structlog
 
@@ -36,7 +36,7 @@ from runtime.hosting.agent_loop import AgentLoop
 from runtime.hosting.delivery import Delivery
 from runtime.hosting.link_book import LinkBook
 from runtime.steps import Recorded, StepCall, StepResult, current
-from runtime.team import Agent, AgentSpec, Incoming, Savable
+from runtime.team import Agent, AgentSpec, Incoming, Savable, is_savable
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -259,7 +259,7 @@ class Cell:
 
     async def _made(self) -> Agent:
         agent = await self._spec.factory(self.name)
-        savable = agent if isinstance(agent, Savable) else None
+        savable = cast(Savable, agent) if is_savable(type(agent)) else None
         if self._state is not None:
             if savable is None:
                 raise RunError(f"agent {self.name} was saved when it went to sleep, but cannot be given a state now")

@@ -183,7 +183,7 @@ class _WatchedOutbox:
             self.ledger.write(_line(started, key, "undone"))
 
         undoing = None if call.undo is None else undo
-        return self.inner.expect_step(started, replace(call, perform=perform, undo=undoing))
+        return self.inner.expect_step(started, msgspec.structs.replace(call, perform=perform, undo=undoing))
 
 
 def _line(started: StepStarted, key: str, phase: Phase) -> Effect:
