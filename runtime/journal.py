@@ -21,10 +21,11 @@ from runtime.reading.run_summary import RunSummary, summarised
 class Journal(Protocol):
     """A durable record of runs. Methods may be called from many tasks at once."""
 
-    async def claim(self, run: str) -> int:
+    async def claim(self, run: str, *, is_new: bool = False) -> int:
         """Become the run's owner: returns its new epoch, and appends of older epochs are refused from now on.
 
-        The epoch is one above the last; a run that nobody has claimed before begins with 1.
+        The epoch is one above the last; a run that nobody has claimed before begins with 1. With `is_new`, a run that
+        somebody has claimed before stays as it is, and 0 is returned.
 
         Raises:
             JournalError: it could not be made durable.
@@ -112,9 +113,11 @@ class MemoryJournal:
         self._runs: dict[str, _Record] = {}
         self._blobs: dict[Digest, bytes] = {}
 
-    async def claim(self, run: str) -> int:
+    async def claim(self, run: str, *, is_new: bool = False) -> int:
         """See `Journal.claim`."""
         record = self._runs.setdefault(run, _Record())
+        if is_new and record.epoch:
+            return 0
         record.epoch += 1
         return record.epoch
 

@@ -77,12 +77,13 @@ class SequencerService:
         """
         if order.run in self._runs:
             raise _exists(order.run)
-        if events := await self._store.events(order.run):
+        epoch = await self._store.claim(order.run, is_new=True)
+        if not epoch and (events := await self._store.events(order.run)):
             if len(events) > 1 or not _is_same_beginning(events[0], order.started):
                 raise _exists(order.run)
             await self._restore(order.run, order.driver, dict)
             return
-        epoch = await self._store.claim(order.run)
+        epoch = epoch or await self._store.claim(order.run)
         routes = msgspec.json.decode(order.blobs[order.started.routes], type=Routes)
         self._fleet.admit(order.driver)
         self._runs[order.run] = OpenRun(order, epoch, routes, Sequencer(routes))

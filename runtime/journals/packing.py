@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -38,6 +39,9 @@ _LONG_BYTES = 160
 Kept: TypeAlias = "bool | int | float | str | bytes | list[Kept] | dict[str, Kept] | None"
 """What a packed row consists of."""
 
+_LATELY = 2048
+"""How many hashes are packed without looking at them again: a run names each of its deliveries and steps repeatedly."""
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Kept] = msgspec.msgpack.Decoder()
 
@@ -65,7 +69,7 @@ def _hash(prefix: str = "") -> _Field:
     def unpack(kept: Kept) -> Kept:
         return prefix + kept.hex() if isinstance(kept, bytes) else kept
 
-    return _Field(pack, unpack)
+    return _Field(lru_cache(_LATELY)(pack), unpack)
 
 
 def _word(*words: str) -> _Field:

@@ -44,9 +44,9 @@ class PatientJournal:
             await self._changed.heard(wait_s)
         return self._trouble
 
-    async def claim(self, run: str) -> int:
+    async def claim(self, run: str, *, is_new: bool = False) -> int:
         """See `Journal.claim`; when an answer is lost, epochs are left out."""
-        return await self._insist(lambda: self._journal.claim(run))
+        return await self._insist(lambda: self._journal.claim(run, is_new=is_new))
 
     async def append(
         self,

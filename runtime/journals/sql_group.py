@@ -39,11 +39,12 @@ class GroupPlan:
         """The blobs to write where they are not stored yet."""
 
     def perform(self, request: Claim | Append) -> int | BaseException:
-        """The new epoch of a claim, 0 for an append, or the reason why nothing of the request is written."""
+        """The new epoch of a claim, 0 for one that is not to be had and for an append, or the reason why nothing of
+        the request is written."""
         try:
             state = self._state(request.run)
             if isinstance(request, Claim):
-                return self._claim(state)
+                return 0 if request.is_new and state.epoch else self._claim(state)
             if not self._is_repeated(request, state):
                 self._append(request, state)
         except JournalError as error:

@@ -84,9 +84,9 @@ class SqlJournal:
         """How many transactions this object has written."""
         return self._writer.commits
 
-    async def claim(self, run: str) -> int:
+    async def claim(self, run: str, *, is_new: bool = False) -> int:
         """See `Journal.claim`."""
-        return await self._commit.submit(Claim(run))
+        return await self._commit.submit(Claim(run, is_new))
 
     def append(
         self, run: str, epoch: int, events: Sequence[AnyEvent], blobs: Mapping[Digest, bytes] = {}

@@ -29,6 +29,8 @@ class Claim:
     """A request to become the owner of a run."""
 
     run: str
+    is_new: bool = False
+    """Whether only a run is wanted that nobody has claimed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,9 +79,9 @@ class CrashingJournal:
             self._on_crash()
         return PowerCut("the power is cut")
 
-    async def claim(self, run: str) -> int:
+    async def claim(self, run: str, *, is_new: bool = False) -> int:
         """See `Journal.claim`."""
-        return await self._inner.claim(run)
+        return await self._inner.claim(run, is_new=is_new)
 
     async def events(self, run: str, after: int = 0) -> list[AnyEvent]:
         """See `Journal.events`."""

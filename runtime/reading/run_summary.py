@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -63,6 +63,8 @@ def summarised(run: str, before: RunSummary | None, events: Sequence[AnyEvent]) 
 
 
 def _open_questions(before: tuple[str, ...], event: AnyEvent) -> tuple[str, ...]:
+    if not before and isinstance(event, StepCompleted):
+        return before
     is_asked = isinstance(event, StepAsked) or (isinstance(event, StepStarted) and event.kind == "question")
     if isinstance(event, StepAsked | StepStarted) and is_asked and event.step not in before:
         return (*before, event.step)
@@ -71,21 +73,28 @@ def _open_questions(before: tuple[str, ...], event: AnyEvent) -> tuple[str, ...]
     return before
 
 
+_BEGINS = frozenset[type[AnyEvent]](
+    {
+        RunStarted,
+        RunForked,
+        MessageSent,
+        MessagePublished,
+        DeliveryStarted,
+        StepStarted,
+        StepAsked,
+        StepDecided,
+        StepBegun,
+    }
+)
+_ENDS: Mapping[type[AnyEvent], RunStatus] = {RunCompleted: "done", RunFailed: "failed"}
+
+
 def _status(before: RunStatus, questions: tuple[str, ...], event: AnyEvent) -> RunStatus:
     """An ended run stays so, whatever still comes in, until something is begun again."""
-    match event:
-        case RunCompleted():
-            return "done"
-        case RunFailed():
-            return "failed"
-        case RunInterrupted():
-            return "waiting" if event.why == "person" else "interrupted"
-        case RunStarted() | RunForked() | MessageSent() | MessagePublished() | DeliveryStarted() | StepStarted():
-            begun = True
-        case StepAsked() | StepDecided() | StepBegun():
-            begun = True
-        case _:
-            begun = before in ("running", "waiting")
-    if not begun:
+    if isinstance(event, RunInterrupted):
+        return "waiting" if event.why == "person" else "interrupted"
+    if (ended := _ENDS.get(type(event))) is not None:
+        return ended
+    if before not in ("running", "waiting") and type(event) not in _BEGINS:
         return before
     return "waiting" if questions else "running"

@@ -184,3 +184,11 @@ async def test_closing_twice_does_nothing(journal: Journal) -> None:
     await journal.claim("r")
     await journal.close()
     await journal.close()
+
+
+async def test_a_claim_of_a_new_run_takes_none_that_somebody_has_claimed(journal: Journal) -> None:
+    epoch = await journal.claim("r", is_new=True)
+    assert epoch == 1
+    assert await journal.claim("r", is_new=True) == 0
+    await journal.append("r", epoch, [started()], {})
+    assert await journal.claim("r") == 2

@@ -80,7 +80,7 @@ async def test_what_does_not_pass_is_not_waited_for() -> None:
 
 async def test_a_run_does_not_begin_without_its_journal() -> None:
     class Away(MemoryJournal):
-        async def claim(self, run: str) -> int:
+        async def claim(self, run: str, *, is_new: bool = False) -> int:
             raise JournalUnavailable("the journal is away")
 
     with pytest.raises(JournalUnavailable):
