@@ -293,23 +293,26 @@ class _Stage:
             await self._channel.submit(run, self._ending, self._ending_blobs)
 
     async def _take(self, parcel: Parcel) -> None:
-        if parcel.to is None:
-            self._told = parcel.event.seq
-        if isinstance(parcel.event, RunCompleted | RunFailed):
-            self._ended.set()
-        elif parcel.to is not None:
+        if parcel.to is not None:
             await self._host.feed(parcel)
-        elif isinstance(parcel.event, DeliveryCompleted):
-            self._undone.setdefault(parcel.event.message, asyncio.Event()).set()
-            self._settle(parcel.event, parcel.payload)
-        elif isinstance(parcel.event, RunAborting):
-            self._was_given_up = parcel.is_past
-            self._fail(run_error(parcel.event.failure))
-        elif isinstance(parcel.event, StepAsked):
-            self._attend()
-        elif isinstance(parcel.event, RunInterrupted) and parcel.event.why in STOPPING and not parcel.is_past:
-            self._attendance.stop(parcel.event)
-            self._attend()
+            return
+        self._told = parcel.event.seq
+        match parcel.event:
+            case RunCompleted() | RunFailed():
+                self._ended.set()
+            case DeliveryCompleted() as event:
+                self._undone.setdefault(event.message, asyncio.Event()).set()
+                self._settle(event, parcel.payload)
+            case RunAborting(failure=failure):
+                self._was_given_up = parcel.is_past
+                self._fail(run_error(failure))
+            case StepAsked():
+                self._attend()
+            case RunInterrupted() as event if event.why in STOPPING and not parcel.is_past:
+                self._attendance.stop(event)
+                self._attend()
+            case _:
+                pass
 
     def _attend(self) -> None:
         """From now on, looks whether there is anything left but to leave."""

@@ -39,7 +39,7 @@ Listening = tuple[str, str, bool]
 """A subscription as a fact: topic type, agent type, and whether the topic's type only has to begin like that."""
 
 
-class AgentName(msgspec.Struct, frozen=True, order=True):
+class AgentName(msgspec.Struct, frozen=True, order=True, gc=False):
     """An agent's address: its type and its key, as in autogen-core."""
 
     type: str
@@ -49,7 +49,7 @@ class AgentName(msgspec.Struct, frozen=True, order=True):
         return f"{self.type}/{self.key}"
 
 
-class Topic(msgspec.Struct, frozen=True):
+class Topic(msgspec.Struct, frozen=True, gc=False):
     """A topic's address; its source becomes the key of the agents that a publish reaches."""
 
     type: str
@@ -70,8 +70,8 @@ class Failure(msgspec.Struct, frozen=True):
     """The error code, where the exception has one."""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", omit_defaults=True):
-    """What every event has."""
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", omit_defaults=True, gc=False):
+    """What every event has. None can refer to itself, so Python need not look for garbage among them."""
 
     seq: int = 0
     """The place in the run, from 1, without gaps; 0 until the sequencer has given it."""

@@ -55,10 +55,13 @@ Submit = Callable[[str, list[AnyEvent], dict[Digest, bytes]], Awaitable[None]]
 Room = Callable[[str, str], Awaitable[bool]]
 """Asks the sequencer whether there is room for more messages, by run and step; see `Channel.room`."""
 
+_ENDS = (RunCompleted, RunFailed, RunInterrupted)
+"""What is told to a host as the last of a run."""
+
 log = structlog.get_logger(__name__)
 
 
-class _Batch(msgspec.Struct):
+class _Batch(msgspec.Struct, gc=False):
     events: list[AnyEvent] = []
     blobs: dict[Digest, bytes] = {}
 
@@ -203,10 +206,12 @@ class HostedRun:
 
     def _with_trace(self, event: AnyEvent) -> AnyEvent:
         """A message with the trace context that it carries; what is recorded of it does not depend on it."""
-        if not isinstance(event, MessageSent | MessagePublished):
-            return event
-        context = {"traceparent": traceparent(self._run, event.cause)}
-        return msgspec.structs.replace(event, headers=context | event.headers)
+        match event:
+            case MessageSent() | MessagePublished():
+                context = {"traceparent": traceparent(self._run, event.cause)}
+                return msgspec.structs.replace(event, headers=context | event.headers)
+            case _:
+                return event
 
     def _was_not_fired(self, started: StepStarted | StepBegun) -> bool:
         """Whether it is certain that a step which began has not happened: a fork fires only what it was allowed."""
@@ -394,7 +399,7 @@ class Host:
 
     async def feed(self, parcel: Parcel) -> None:
         """Releases one parcel; the first one of a run builds its team here, the last one closes it."""
-        if isinstance(parcel.event, RunCompleted | RunFailed | RunInterrupted):
+        if isinstance(parcel.event, _ENDS):
             await self.close_run(parcel.run)
             return
         run = self._runs.get(parcel.run)

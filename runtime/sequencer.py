@@ -61,7 +61,7 @@ UNDO = "undo"
 """The agent type that undoes what an aborted run has done; the only one that is heard then."""
 
 
-class Outgoing(msgspec.Struct, frozen=True):
+class Outgoing(msgspec.Struct, frozen=True, gc=False):
     """A numbered event and whose eyes it is for."""
 
     event: AnyEvent
@@ -182,16 +182,19 @@ class Sequencer:
             return []
         if self._is_stopped and not isinstance(proposed, StepCompleted | RunInterrupted):
             return []
-        if isinstance(proposed, StepStarted) and (refusal := self._refusal(proposed)) is not None:
-            return [self._number(refusal, at)]
-        if isinstance(proposed, RunInterrupted):
-            self._is_stopped |= proposed.why == "unreachable"
-        if isinstance(proposed, RunCompleted) and not self.is_idle:
-            self._ending = proposed
-            return []
-        if isinstance(proposed, MessagePublished) and not proposed.recipients:
-            recipients = self._routes.subscribers(proposed.topic, proposed.sender)
-            proposed = msgspec.structs.replace(proposed, recipients=recipients)
+        match proposed:
+            case StepStarted() if (refusal := self._refusal(proposed)) is not None:
+                return [self._number(refusal, at)]
+            case MessagePublished() if not proposed.recipients:
+                recipients = self._routes.subscribers(proposed.topic, proposed.sender)
+                proposed = msgspec.structs.replace(proposed, recipients=recipients)
+            case RunInterrupted():
+                self._is_stopped |= proposed.why == "unreachable"
+            case RunCompleted() if not self.is_idle:
+                self._ending = proposed
+                return []
+            case _:
+                pass
         return [self._number(event, at) for event in self._with_consequences(proposed)]
 
     def _refusal(self, started: StepStarted) -> RunInterrupted | None:
@@ -463,12 +466,16 @@ class Sequencer:
             self._forget_request(message.cause, event.message)
 
     def _apply_room(self, event: AnyEvent) -> None:
-        if isinstance(event, StepStarted) and (event.kind, event.name) == ("timer", ROOM):
-            self._rooms[event.step] = event.delivery
-            if (asking := self._running.get(event.delivery)) is not None:
-                asking.room = asking.last
-        elif isinstance(event, StepCompleted) and (waiting := self._running.get(self._rooms.pop(event.step, ""))):
-            waiting.room = ""
+        match event:
+            case StepStarted(kind="timer") if event.name == ROOM:
+                self._rooms[event.step] = event.delivery
+                if (asking := self._running.get(event.delivery)) is not None:
+                    asking.room = asking.last
+            case StepCompleted() if (delivery := self._rooms.pop(event.step, None)) is not None:
+                if (waiting := self._running.get(delivery)) is not None:
+                    waiting.room = ""
+            case _:
+                pass
 
     def _forget_request(self, cause: str, message: str) -> None:
         if (sender := self._running.get(cause)) is not None:

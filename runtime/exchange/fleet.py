@@ -33,7 +33,7 @@ WINDOW = 128
 """How many parcels a pull takes at most; with them the host says what it has taken before."""
 
 
-class Due(msgspec.Struct, frozen=True):
+class Due(msgspec.Struct, frozen=True, gc=False):
     """A parcel that lies ready; the bytes of its payload and of its agent's state are read when it is pulled."""
 
     parcel: Parcel

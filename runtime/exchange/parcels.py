@@ -16,7 +16,7 @@ class ForkPast(msgspec.Struct, frozen=True):
     """The steps that the agents asked for before the fork point."""
 
 
-class Parcel(msgspec.Struct, frozen=True, omit_defaults=True):
+class Parcel(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One release to one agent, or to the driver. Parcels reach a host in the order of their events."""
 
     run: str

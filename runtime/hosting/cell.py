@@ -107,9 +107,9 @@ class Cell:
     @property
     def can_sleep(self) -> bool:
         """Whether nothing of it is under way, nothing will be told to it that it waits for, and it can be saved."""
-        is_waiting = self._responses or self._results or self._held or self._timer_steps
-        is_at_rest = not (self._deliveries or self._loop.tasks or is_waiting)
-        return is_at_rest and self._savable is not None
+        if self._deliveries or self._savable is None:
+            return False
+        return not (self._loop.tasks or self._responses or self._results or self._held or self._timer_steps)
 
     def save(self) -> bytes | None:
         """What the agent saves, which is to change nothing of it; None when it cannot sleep."""
