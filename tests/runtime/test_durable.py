@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,13 +19,6 @@ from runtime.durable import durable, replayed
 from runtime.errors import UsageError
 from runtime.events import DeliveryCompleted, RunCompleted, StepStarted
 from tests.runtime.chats import INFO, Theatre, call, double, model, said, says
-
-
-@pytest.fixture
-async def theatre(tmp_path: Path) -> AsyncGenerator[Theatre]:
-    made = Theatre(tmp_path)
-    yield made
-    await made.journal.close()
 
 
 def counting() -> BaseGroupChat:
