@@ -1,4 +1,4 @@
-"""What a program does with a durable team beside asking it: it stops, resets, saves, pauses, cancels; and what fails."""
+"""What a program does with a durable team beside asking it: it stops, resets, saves, pauses, cancels; and failures."""
 
 from __future__ import annotations
 
