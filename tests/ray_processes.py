@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 from runtime.on_ray.ray_local import session_logs
+
+
+def head_process(home: Path) -> psutil.Process:
+    """The process that owns all others of this home's Ray."""
+    return psutil.Process(json.loads((home / "ray" / "head.json").read_text())["pid"])
 
 
 def ray_processes(home: Path, *titles: str) -> list[psutil.Process]:

@@ -19,6 +19,7 @@ from runtime.autogen_cluster.freight import unpack
 from runtime.autogen_cluster.host_runtime import HostRuntime
 from runtime.autogen_cluster.line import Line
 from runtime.autogen_cluster.logs import Levels, ToDriver, listen_from
+from runtime.autogen_cluster.staffing import listening_ip
 from runtime.autogen_cluster.stream import carry, listen
 from runtime.autogen_local.agents import Agents
 from runtime.autogen_local.mail import Here, here
@@ -98,11 +99,11 @@ class AutoGenHost:
         self._carrying: asyncio.Task[None] | None = None
         collect_rarely()
 
-    async def begin(self, secret: bytes) -> tuple[int, str, int]:
+    async def begin(self, secret: bytes, drivers_ip: str) -> tuple[int, str, int]:
         """Begins a life without any agents; returns the process's id, and where it waits for the driver's stream."""
         self._end()
         agents = self._agents = AgentsOfHost(f"{self._name} (process {os.getpid()})")
-        ip = str(ray.util.get_node_ip_address())
+        ip = listening_ip(str(ray.util.get_node_ip_address()), drivers_ip)
 
         async def on_driver(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             if agents is self._agents:

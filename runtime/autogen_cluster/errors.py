@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from runtime.autogen_local.errors import WrongAgentType
 from runtime.errors import RunError
 
@@ -16,6 +18,15 @@ class NotLoadable(CannotTravel):
 
 class HostLost(RunError, ConnectionError):
     """The process of a host ended while an agent there handled a message; what it had done of it is not known."""
+
+
+class NodeGone(HostLost):
+    """A host will not be back, since its node is gone; its agents are made on another one."""
+
+    def __init__(self, message: str, left: Sequence[str]) -> None:
+        super().__init__(message)
+        self.left = tuple(left)
+        """The nodes that there are."""
 
 
 class LivesElsewhere(WrongAgentType):

@@ -1,4 +1,7 @@
-"""The driver's side of one host: its actor, and a line to each process that comes up in it, one after another."""
+"""The driver's side of one host: its actor, and a line to each process that comes up in it, one after another.
+
+A host belongs to a node: it is made there, restarted there, and given up with the node.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +16,15 @@ import structlog
 
 from runtime import clock
 from runtime.autogen_cluster.agent_host import AutoGenHost
-from runtime.autogen_cluster.errors import HostLost
+from runtime.autogen_cluster.errors import HostLost, NodeGone
 from runtime.autogen_cluster.line import Line, Perform
 from runtime.autogen_cluster.stream import carry, connected
 from runtime.errors import ClusterLost
 from runtime.on_ray.actor_channel import RETRY_S, RETURN_LIMIT_S, ActorUnavailable, answer
 from runtime.on_ray.ray_head import answers
+from runtime.on_ray.ray_place import host_options, nodes_for_hosts
 
-OPTIONS: dict[str, Any] = {
-    "num_cpus": 0,
-    "max_restarts": -1,
-    "max_concurrency": 1_000,
-    "scheduling_strategy": "SPREAD",
-}
+OPTIONS: dict[str, Any] = {"num_cpus": 0, "max_restarts": -1, "max_concurrency": 1_000}
 SECRET_BYTES = 32
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -38,12 +37,16 @@ ray: Any = untyped_ray
 class HostLink:
     """One host. Its actor is made when it is first needed, and made anew where Ray restarts it no more."""
 
-    def __init__(self, name: str, perform: Perform) -> None:
+    def __init__(self, name: str, node: str, perform: Perform) -> None:
         self.name = name
+        self.node = node
+        """The id of the node that it belongs to."""
         self.process_id = 0
         """Of the process that answered last."""
         self.is_down = False
         """Whether it was lost and is not back yet."""
+        self.is_gone = False
+        """Whether it will not be back, since its node is gone."""
         self._perform = perform
         self._actor: Any = None
         self._attending: asyncio.Task[None] | None = None
@@ -53,6 +56,7 @@ class HostLink:
         """The line to the host's present process; waits until it is up.
 
         Raises:
+            NodeGone: it will not come up again; another host is to be asked.
             ClusterLost: it does not come up.
         """
         if self._attending is None or self._attending.done():
@@ -85,18 +89,18 @@ class HostLink:
         while True:
             try:
                 reader, writer = await self._begun()
-            except ClusterLost as error:
+            except (ClusterLost, NodeGone) as error:
                 self._close(error)
                 return
             line, self.is_down = Line(self._perform, "the driver"), False
             self._opened().set_result(line)
             reason = await self._carried(line, reader, writer)
-            log.warning("host.lost", host=self.name, process=self.process_id, error=str(reason))
+            log.warning("host.lost", host=self.name, process=self.process_id, error=_why(reason))
             self.is_down = True
             self._line = asyncio.get_running_loop().create_future()
             line.end(
                 HostLost(
-                    f"{self.name} (process {self.process_id}) ended while it handled a message: {reason}. "
+                    f"{self.name} (process {self.process_id}) ended while it handled a message: {_why(reason)}. "
                     "Its agents are made anew, without their state, when they get their next one"
                 )
             )
@@ -122,21 +126,27 @@ class HostLink:
         """Begins a life with the process that is there; waits while Ray restarts it.
 
         Raises:
+            NodeGone: none will.
             ClusterLost: none has come up.
         """
         deadline, secret = clock.monotonic() + RETURN_LIMIT_S, secrets.token_bytes(SECRET_BYTES)
         while True:
             if self._actor is None and await answers(ray.get_runtime_context().gcs_address):  # else Ray would block
-                self._actor = ray.remote(AutoGenHost).options(**OPTIONS).remote(self.name)
+                options = {**OPTIONS, **host_options(self.node, {})}
+                self._actor = ray.remote(AutoGenHost).options(**options).remote(self.name)
             try:
                 if self._actor is None:
                     raise ActorUnavailable("the head of the cluster does not answer")
-                self.process_id, ip, port = await answer(partial(self._actor.begin.remote, secret))
+                own_ip = str(ray.util.get_node_ip_address())
+                self.process_id, ip, port = await answer(partial(self._actor.begin.remote, secret, own_ip))
                 return await connected((ip, port), secret)
             except (ActorUnavailable, HostLost) as error:
                 reason = str(error)
             except ClusterLost as error:
-                reason, self._actor = str(error), None
+                reason, self._actor = _why(error), None
+            if self.node not in (nodes := await nodes_for_hosts()):
+                self.is_gone = True
+                raise NodeGone(f"{self.name} is gone with its node: {reason}", nodes)
             if clock.monotonic() > deadline:
                 raise ClusterLost(f"{self.name} has not come up within {RETURN_LIMIT_S:g} s: {reason}")
             await asyncio.sleep(RETRY_S)
@@ -155,3 +165,8 @@ class HostLink:
 
     async def _lived(self) -> None:
         await answer(self._actor.live.remote)
+
+
+def _why(error: Exception) -> str:
+    """What has happened, without what is to be done about a run that can be taken up, which these cannot."""
+    return str(error).partition(";")[0]

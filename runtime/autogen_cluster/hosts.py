@@ -1,28 +1,41 @@
-"""The hosts of a `RayAgentRuntime`: on the Ray that is there or is started, chosen for each agent by its name."""
+"""The hosts of a `RayAgentRuntime`: on the nodes of the Ray that is there or is started, chosen for each agent by name.
+
+They are spread over the nodes that offer processors, the driver's own last. A node that joins gets a host, which takes
+agents from then on; those that live elsewhere stay there. A node that goes takes its hosts along; where there are fewer
+than were wanted then, others are made on the nodes that are left.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Coroutine
+from contextlib import suppress
+from itertools import count as count_up
 from typing import Any
 
 import ray as untyped_ray
 from autogen_core import AgentId, AgentMetadata
 
+from runtime.autogen_cluster.errors import NodeGone
 from runtime.autogen_cluster.host_link import HostLink
 from runtime.autogen_cluster.line import Line, Perform
 from runtime.autogen_cluster.logs import levels
+from runtime.autogen_cluster.staffing import hires
 from runtime.autogen_local.errors import RuntimeStopped, WrongState
 from runtime.cluster import connect
 from runtime.errors import ClusterLost
 from runtime.events import AgentName
 from runtime.journals.journal_address import usual_home
-from runtime.on_ray.ray_head import watch_head
+from runtime.on_ray.ray_head import HeadLost, watch_head
 from runtime.on_ray.ray_local import ensure_ray
+from runtime.on_ray.ray_place import nodes_for_hosts
 from runtime.placement import HostInfo, place
 from runtime.routing import Placement
+
+LOOK_EVERY_S = 1.0
+"""How often nodes are looked for that have joined."""
 
 ray: Any = untyped_ray
 """Ray's signatures are partly untyped."""
@@ -37,9 +50,10 @@ class Hosts:
         self._perform = perform
         self._run = run
         self._links: tuple[HostLink, ...] = ()
+        self._numbers = count_up(1)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connecting: asyncio.Task[None] | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
         self._lost: ClusterLost | None = None
 
     async def make(self, agent_id: AgentId, factory: bytes) -> tuple[HostLink, Line, AgentMetadata]:
@@ -52,9 +66,16 @@ class Hosts:
             Exception: what the factory raised.
         """
         await self._connected()
-        link = self._chosen(agent_id)
-        line = await link.line()
+        link, line = await self._open(agent_id)
         return link, line, await line.call("make", agent_id, factory, levels())
+
+    async def _open(self, agent_id: AgentId) -> tuple[HostLink, Line]:
+        while True:
+            link = self._chosen(agent_id)
+            try:
+                return link, await link.line()
+            except NodeGone as gone:
+                self._hire(gone.left)
 
     def processes(self) -> dict[str, int]:
         """The ids of the processes of the hosts that were begun."""
@@ -62,21 +83,24 @@ class Hosts:
 
     async def stop(self) -> None:
         """Gives all actors back; the next agent begins with new ones."""
-        links, self._links = self._links, ()
-        for task in (self._connecting, self._watching):
-            if task is not None:
-                task.cancel()
-        self._connecting = self._watching = self._loop = None
+        links, connecting, watching = self._links, self._connecting, self._watching
+        self._forget()
+        for task in (*([] if connecting is None else [connecting]), *watching):
+            task.cancel()
         if self._lost is None:  # else they are gone with the head, and Ray would wait for it to be told so
             stopped = RuntimeStopped("the runtime was closed, and with it the host of the agent")
             await asyncio.gather(*(link.stop(stopped) for link in links))
 
     def abandon(self) -> None:
         """Ends the actors, whether or not the event loop that used them still runs."""
-        links, self._links = self._links, ()
-        self._connecting = self._watching = self._loop = None
+        links = self._links
+        self._forget()
         for link in links:
             link.kill()
+
+    def _forget(self) -> None:
+        self._links, self._connecting, self._watching, self._loop = (), None, [], None
+        self._numbers = count_up(1)
 
     def _chosen(self, agent_id: AgentId) -> HostLink:
         able = [link for link in self._links if not link.is_down] or self._links
@@ -92,7 +116,6 @@ class Hosts:
             raise self._lost
         if self._connecting is None:
             self._loop = loop
-            self._links = tuple(HostLink(f"host-{number + 1}", self._perform) for number in range(self._count))
             self._connecting = loop.create_task(self._connect(), context=contextvars.Context())
         connecting = self._connecting
         try:
@@ -106,12 +129,38 @@ class Hosts:
         if not ray.is_initialized():
             found = await asyncio.to_thread(ensure_ray, usual_home(os.environ))
             connect(found.address)
-        self._watching = asyncio.get_running_loop().create_task(self._watch())
+        nodes = await nodes_for_hosts()
+        self._hire(nodes)
+        self._watch(self._watch_head())
+        self._watch(self._watch_nodes(nodes))
 
-    async def _watch(self) -> None:
+    def _watch(self, work: Coroutine[Any, Any, None]) -> None:
+        self._watching.append(asyncio.get_running_loop().create_task(work))
+
+    async def _watch_head(self) -> None:
         try:
             await watch_head(ray.get_runtime_context().gcs_address)
-        except ClusterLost as error:
-            self._lost = error
+        except HeadLost as error:
+            self._lost = lost = ClusterLost(f"the agents on hosts are gone: {str(error).partition(';')[0]}")
             for link in self._links:
-                link.abandon(error)
+                link.abandon(lost)
+
+    # Nodes
+
+    async def _watch_nodes(self, known: Collection[str]) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            with suppress(Exception):  # when Ray is gone, the head's watch says so
+                nodes = await nodes_for_hosts()
+                self._hire(nodes, joined=set(nodes).difference(known))
+                known = nodes
+
+    def _hire(self, nodes: Collection[str], joined: Collection[str] = ()) -> None:
+        """Has hosts for the nodes that there are; each is begun when the first agent is placed there."""
+        own = str(ray.get_runtime_context().get_node_id())  # where the driver has its own work
+        living = [link for link in self._links if not link.is_gone]
+        found = hires(
+            sorted(nodes, key=lambda node: (node == own, node)), [link.node for link in living], joined, self._count
+        )
+        new = [HostLink(f"host-{next(self._numbers)}", node, self._perform) for node in found]
+        self._links = (*living, *new)

@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from autogen_core import AgentId, DefaultTopicId, MessageContext, RoutedAgent, default_subscription, message_handler
 
@@ -50,6 +50,13 @@ class Lock:
     held: Any = field(default_factory=threading.Lock)
 
 
+def node() -> str:
+    """The id of the node of this process."""
+    import ray
+
+    return str(cast(Any, ray).get_runtime_context().get_node_id())
+
+
 class Worker(RoutedAgent):
     """Does what the text of a note says."""
 
@@ -63,6 +70,8 @@ class Worker(RoutedAgent):
         match message.text:
             case "process":
                 return Note(str(os.getpid()))
+            case "node":
+                return Note(node())
             case "count":
                 return Note(str(self._count))
             case "nothing":

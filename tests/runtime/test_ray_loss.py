@@ -21,6 +21,7 @@ from runtime.events import RunCompleted, StepCompleted
 from runtime.journals.sql_journal import SqliteJournal
 from runtime.on_ray.ray_local import stop_ray
 from runtime.replay import replay
+from tests.ray_processes import head_process
 from tests.runtime.payments import LOOK_AGAIN_S, Ledger
 
 ROOT = Path(runtime.__file__).parent.parent
@@ -61,10 +62,6 @@ async def gone(processes: list[psutil.Process]) -> None:
         await asyncio.sleep(LOOK_AGAIN_S)
 
 
-def head_of(home: Path) -> psutil.Process:
-    return psutil.Process(json.loads((home / "ray" / "head.json").read_text())["pid"])
-
-
 async def actors_of(head: psutil.Process, count: int) -> list[psutil.Process]:
     """The processes of sequencer and hosts below the head, when there are this many."""
     while len(found := [child for child in head.children(recursive=True) if is_actor(child)]) < count:  # noqa: ASYNC110  # nobody tells us
@@ -102,7 +99,7 @@ async def resume(home: Path, folder: Path) -> None:
 async def test_a_killed_driver_leaves_no_process_and_its_run_is_resumed(home: Path, tmp_path: Path) -> None:
     driving = await driver(home, tmp_path, "begin")
     await Ledger(tmp_path).written("held")
-    actors = await actors_of(head_of(home), 3)  # a sequencer and two hosts, of which one may still be starting
+    actors = await actors_of(head_process(home), 3)  # a sequencer and two hosts, of which one may still be starting
     driving.kill()
     await driving.communicate()
     await gone(actors)
@@ -112,7 +109,7 @@ async def test_a_killed_driver_leaves_no_process_and_its_run_is_resumed(home: Pa
 async def test_a_run_is_resumed_after_the_whole_head_was_killed(home: Path, tmp_path: Path) -> None:
     driving = await driver(home, tmp_path, "begin")
     await Ledger(tmp_path).written("held")
-    head = head_of(home)
+    head = head_process(home)
     family = [head, *head.children(recursive=True)]
     for process in family:
         os.kill(process.pid, signal.SIGKILL)
