@@ -16,13 +16,13 @@ from autogen_core._message_handler_context import MessageHandlerContext
 
 from runtime.autogen_cluster.errors import CannotTravel, HostLost, NotLoadable
 from runtime.autogen_cluster.freight import unpack
-from runtime.autogen_cluster.host_runtime import HostRuntime
+from runtime.autogen_cluster.host_runtime import HereOnHost, HostRuntime
 from runtime.autogen_cluster.line import Line
 from runtime.autogen_cluster.logs import Levels, ToDriver, listen_from
 from runtime.autogen_cluster.staffing import listening_ip
 from runtime.autogen_cluster.stream import carry, listen
 from runtime.autogen_local.agents import Agents
-from runtime.autogen_local.mail import Here, here
+from runtime.autogen_local.mail import here
 from runtime.collector import collect_rarely
 
 ray: Any = untyped_ray
@@ -81,7 +81,7 @@ class AgentsOfHost:
         *,
         token: CancellationToken,
     ) -> Any:
-        here.set(Here(self._runtime, *cause))
+        here.set(HereOnHost(self._runtime, *cause))
         agent = await self._agents.get(agent_id)
         context = MessageContext(
             sender=sender, topic_id=topic, is_rpc=topic is None, cancellation_token=token, message_id=message_id

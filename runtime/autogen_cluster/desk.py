@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from autogen_core import AgentId, AgentRuntime, CancellationToken, TopicId
@@ -27,11 +28,16 @@ ASKED = frozenset(
 """What a host may ask for by name."""
 
 
+Room = Callable[[], Awaitable[None]]
+"""Returns when who sends now may send more."""
+
+
 class Desk:
     """Performs the calls of all hosts of a runtime."""
 
-    def __init__(self, runtime: AgentRuntime) -> None:
+    def __init__(self, runtime: AgentRuntime, room: Room) -> None:
         self._runtime = runtime
+        self._room = room
 
     async def perform(self, verb: str, arguments: tuple[Any, ...], token: CancellationToken) -> Any:
         """See `runtime.autogen_cluster.line.Perform`."""
@@ -40,6 +46,9 @@ class Desk:
                 return await self._send(*arguments, token=token)
             case "publish":
                 return await self._publish(*arguments, token=token)
+            case "room":
+                self._stand_at(*arguments)
+                return await self._room()
             case "ask":
                 return await self._asked(*arguments)
             case "log":

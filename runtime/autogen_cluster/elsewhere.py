@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from autogen_core import Agent, AgentId, AgentRuntime
 
-from runtime.autogen_cluster.desk import Desk
+from runtime.autogen_cluster.desk import Desk, Room
 from runtime.autogen_cluster.errors import LivesElsewhere, NotLoadable
 from runtime.autogen_cluster.freight import pack
 from runtime.autogen_cluster.hosts import Hosts
@@ -22,8 +22,8 @@ log = structlog.get_logger(__name__)
 class OnHosts:
     """The hosts of a runtime and the agent types that may live there; see `runtime.autogen_local.agents.Elsewhere`."""
 
-    def __init__(self, runtime: AgentRuntime, hosts: int, run: Callable[[], str]) -> None:
-        self._hosts = Hosts(hosts, Desk(runtime).perform, run)
+    def __init__(self, runtime: AgentRuntime, hosts: int, run: Callable[[], str], room: Room) -> None:
+        self._hosts = Hosts(hosts, Desk(runtime, room).perform, run)
         self._run = run
         self._factories: dict[str, bytes] = {}
         """Those that may leave, by agent type."""

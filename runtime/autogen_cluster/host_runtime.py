@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from autogen_core import (
@@ -18,8 +20,10 @@ from autogen_core import (
 )
 
 from runtime.autogen_cluster.errors import LivesElsewhere
+from runtime.autogen_cluster.freight import pack
 from runtime.autogen_cluster.line import Line
-from runtime.autogen_local.mail import here
+from runtime.autogen_cluster.pace import Pace
+from runtime.autogen_local.mail import Here, here
 from runtime.errors import UsageError
 from runtime.letters import agent_type_name
 
@@ -27,11 +31,20 @@ Origin = tuple[str, int, int]
 """Whose handler sends: the delivery, the runtime's generation in which it began, and how many messages it had sent."""
 
 
+@dataclass(slots=True)
+class HereOnHost(Here):
+    """Whose handler runs on a host."""
+
+    pace: Pace = field(default_factory=Pace)
+
+
 class HostRuntime(AgentRuntime):
     """Passes on what agents of a host ask for, over the line to the driver."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
+        self._pace = Pace()
+        """Of what is sent outside of handlers."""
 
     async def send_message(
         self,
@@ -48,7 +61,7 @@ class HostRuntime(AgentRuntime):
             CannotTravel: also when the message has no bytes.
         """
         token = cancellation_token or CancellationToken()
-        answer = self._line.call("send", message, recipient, sender, message_id, self._origin(), token=token)
+        answer = await self._begun("send", (message, recipient, sender, message_id), token)
         token.link_future(answer)
         return await answer
 
@@ -63,14 +76,19 @@ class HostRuntime(AgentRuntime):
     ) -> None:
         """Publishes; returns when the driver has it, which is before anyone has handled it."""
         token = cancellation_token or CancellationToken()
-        await self._line.call("publish", message, topic_id, sender, message_id, self._origin(), token=token)
+        await (await self._begun("publish", (message, topic_id, sender, message_id), token))
 
-    def _origin(self) -> Origin | None:
-        origin = here.get()
-        if origin is None or origin.runtime is not self:
-            return None
-        origin.sent += 1
-        return origin.delivery, origin.generation, origin.sent - 1
+    async def _begun(self, verb: str, arguments: tuple[Any, ...], token: CancellationToken) -> asyncio.Future[Any]:
+        """Hands a message to the line, when there is room for it; messages of one handler in their order."""
+        found = here.get()
+        origin = found if isinstance(found, HereOnHost) and found.runtime is self else None
+        pace = self._pace if origin is None else origin.pace
+        await pace.room(lambda: self._line.call("room", _cause(origin)))
+        body = pack((*arguments, _cause(origin)))
+        if origin is not None:
+            origin.sent += 1
+        pace.count(len(body))
+        return self._line.call_packed(verb, body, token)
 
     async def _ask(self, method: str, *arguments: Any, **options: Any) -> Any:
         return await self._line.call("ask", method, arguments, options)
@@ -147,3 +165,7 @@ class HostRuntime(AgentRuntime):
     async def agent_load_state(self, agent: AgentId, state: Mapping[str, Any]) -> None:
         """Gives one agent its state."""
         await self._ask("agent_load_state", agent, state)
+
+
+def _cause(here: Here | None) -> Origin | None:
+    return None if here is None else (here.delivery, here.generation, here.sent)

@@ -20,6 +20,8 @@ from runtime.autogen_cluster.wire import Answer, Call, Failed, Frame, Withdrawn,
 
 PARCEL_LIMIT = 1_000
 """How many frames one parcel carries at most."""
+PARCEL_BYTES = 1024 * 1024
+"""With how many bytes a parcel is full; a frame is whole in any case."""
 
 Perform = Callable[[str, tuple[Any, ...], CancellationToken], Awaitable[Any]]
 """Does what a call of the other end asks for: its verb, its arguments, and the token that the other end may cancel."""
@@ -53,7 +55,13 @@ class Line:
         """
         if self._fault is not None:
             raise self._fault
-        body, number = pack(arguments), next(self._numbers)
+        return self.call_packed(verb, pack(arguments), token)
+
+    def call_packed(self, verb: str, body: bytes, token: CancellationToken | None = None) -> asyncio.Future[Any]:
+        """The same with the bytes of the arguments."""
+        if self._fault is not None:
+            raise self._fault
+        number = next(self._numbers)
         answer = self._awaited[number] = asyncio.get_running_loop().create_future()
         answer.add_done_callback(partial(self._settled, number))
         self._give(Call(number, verb, body))
@@ -68,7 +76,8 @@ class Line:
     async def take(self) -> bytes:
         """The next parcel for the other end; waits until there is something to say."""
         await self._has_outgoing.wait()
-        frames, self._outgoing = self._outgoing[:PARCEL_LIMIT], self._outgoing[PARCEL_LIMIT:]
+        count = _fitting(self._outgoing)
+        frames, self._outgoing = self._outgoing[:count], self._outgoing[count:]
         if not self._outgoing:
             self._has_outgoing.clear()
         return encode(frames)
@@ -156,3 +165,13 @@ class Line:
             token.cancel()
         else:
             task.cancel()
+
+
+def _fitting(frames: list[Frame]) -> int:
+    """How many of the first frames go into one parcel."""
+    size_bytes = 0
+    for count, frame in enumerate(frames[:PARCEL_LIMIT], 1):
+        size_bytes += 0 if isinstance(frame, Withdrawn) else len(frame.body)
+        if size_bytes >= PARCEL_BYTES:
+            return count
+    return PARCEL_LIMIT

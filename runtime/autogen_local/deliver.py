@@ -19,11 +19,12 @@ from autogen_core.logging import DeliveryStage, MessageKind
 from opentelemetry.trace import Span
 
 from runtime.autogen_local.agents import Agents
+from runtime.autogen_local.backlog import Backlog
 from runtime.autogen_local.errors import RuntimeStopped, UnknownAgent
 from runtime.autogen_local.intervene import Interventions
 from runtime.autogen_local.mail import GivenUp, Here, Mail, Outbound, Outcome, here
 from runtime.autogen_local.queue import MailQueue
-from runtime.autogen_local.record import RunRecord, payload
+from runtime.autogen_local.record import RunRecord, payload, size_bytes
 from runtime.autogen_local.trace import Observers
 from runtime.blobs import digest
 from runtime.events import (
@@ -51,6 +52,8 @@ class Parts:
     interventions: Interventions
     observers: Observers
     letters: Letters
+    backlog: Backlog | None
+    """None where messages are objects of this process, which nobody waits for."""
 
 
 class Deliveries:
@@ -75,7 +78,8 @@ class Deliveries:
     @property
     def is_idle(self) -> bool:
         """Whether nothing waits, is handed over, or runs."""
-        return self._parts.queue.is_empty and not self._handing_over and not self._running
+        waits = self._parts.backlog is not None and self._parts.backlog.is_awaited
+        return self._parts.queue.is_empty and not self._handing_over and not self._running and not waits
 
     def raise_fault(self) -> None:
         """Raises the first fault, once."""
@@ -103,10 +107,12 @@ class Deliveries:
     def halt(self) -> None:
         """Nothing more is handed over: whoever awaits what still waits is told so."""
         self.generation += 1
+        stopped = RuntimeStopped("the runtime stopped before the message was handed over; start it and send again")
+        if self._parts.backlog is not None:
+            self._parts.backlog.halt(stopped)
         for mail in self._parts.queue.drop_outbound():
-            _fail(
-                mail, RuntimeStopped("the runtime stopped before the message was handed over; start it and send again")
-            )
+            _fail(mail, stopped)
+            self._finished(mail)
 
     async def halted(self) -> None:
         """Halts, and hands the outcomes that lie there to their waiters."""
@@ -128,7 +134,9 @@ class Deliveries:
             self.fault = self.fault or error
             for mail in mails:
                 if not isinstance(mail, GivenUp):
-                    _fail(mail.mail if isinstance(mail, Outcome) else mail, error)
+                    failed = mail.mail if isinstance(mail, Outcome) else mail
+                    _fail(failed, error)
+                    self._finished(failed)
         finally:
             self._handing_over -= 1
             self._parts.queue.signal()
@@ -173,6 +181,8 @@ class Deliveries:
         body = payload(mail.message, self._parts.letters)
         blobs[digest(body)] = body
         self._sent[mail.id] = mail
+        if self._parts.backlog is not None and (size := size_bytes(body)) is not None:
+            self._parts.backlog.weighed(mail, size)
         headers = {} if mail.given_id is None else {"message_id": mail.given_id}
         sender = None if mail.sender is None else _name(mail.sender)
         if mail.recipient is not None:
@@ -199,6 +209,7 @@ class Deliveries:
 
     def _refused(self, mail: Outbound, error: BaseException) -> None:
         """An intervention handler dropped a message or failed: its sender learns it, which a publisher cannot."""
+        self._finished(mail)
         if mail.recipient is not None:
             _fail(mail, error)
         elif not isinstance(error, MessageDroppedException) and not self._ignores_errors:
@@ -231,7 +242,7 @@ class Deliveries:
             mail = self._sent.get(event.message)
             if mail is not None and mail.is_internal:
                 _fail(mail, UnknownAgent(event.failure.message))
-                del self._sent[event.message]
+                self._finished(self._sent.pop(event.message))
         elif isinstance(event, MessagePublished):
             self._open_publish(event)
 
@@ -244,10 +255,12 @@ class Deliveries:
             if has_handlers:
                 self._open[event.message] = (len(event.recipients), span)
             else:
-                del self._sent[event.message]
+                self._finished(self._sent.pop(event.message))
 
     def _start(self, started: DeliveryStarted) -> None:
         mail = self._sent[started.message]
+        if self._parts.backlog is not None:
+            self._parts.backlog.began(started.delivery, mail)
         task = asyncio.get_running_loop().create_task(self._deliver(started, mail))
         self._running[started.delivery] = task
 
@@ -266,6 +279,8 @@ class Deliveries:
         outcome.is_internal = outcome.is_internal or generation != self.generation
         self._parts.queue.put(outcome)
         del self._running[started.delivery]
+        if self._parts.backlog is not None:
+            self._parts.backlog.ended(started.delivery)
         if outcome.is_internal:
             self.flush_soon()
 
@@ -298,6 +313,7 @@ class Deliveries:
             self._close_publish(outcome.started.message)
             return
         self._sent.pop(outcome.started.message, None)
+        self._finished(mail)
         if outcome.error is not None:
             _fail(mail, outcome.error)
             return
@@ -315,7 +331,11 @@ class Deliveries:
             self._open[message] = (left - 1, span)
             return
         span.end()
-        del self._sent[message]
+        self._finished(self._sent.pop(message))
+
+    def _finished(self, mail: Outbound) -> None:
+        if self._parts.backlog is not None:
+            self._parts.backlog.finished(mail)
 
 
 def _fail(mail: Outbound, error: BaseException) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autogen_core import AgentId, CancellationToken, TopicId
 from autogen_core._telemetry import EnvelopeMetadata
 
 from runtime.events import DeliveryStarted, MessageCancelled
+
+if TYPE_CHECKING:
+    from runtime.autogen_local.backlog import Account
 
 
 @dataclass(slots=True)
@@ -49,6 +52,10 @@ class Outbound:
     """Who awaits the response, when it is sent."""
     is_internal: bool = False
     """Whether its recipient does not exist, which its sender must learn even from a runtime that is not started."""
+    account: Account | None = None
+    """Where it counts as unfinished, if it does."""
+    counted_bytes: int = 0
+    """How much it counts there."""
 
     @property
     def visible_id(self) -> str:

@@ -28,6 +28,7 @@ from runtime.versions import versions
 BUILDER = "runtime.autogen_local.record:refuse"
 OPAQUE = "opaque"
 """The type name of a message that has no bytes."""
+_OPAQUE_END = canonical({"type": OPAQUE}).removeprefix(b"{")
 
 
 def refuse(config: Mapping[str, Any], resources: Resources) -> Team:
@@ -49,6 +50,11 @@ def payload(message: Any, letters: Letters) -> bytes:
     except Exception as error:  # whatever a serializer says: the object itself arrives all the same
         name = f"{type(message).__module__}:{type(message).__qualname__}"
         return canonical({"type": OPAQUE, "data": {"class": name, "why": str(error)}})
+
+
+def size_bytes(body: bytes) -> int | None:
+    """How large the message of a payload is; None where the record has not got it."""
+    return None if body.endswith(_OPAQUE_END) else len(body)
 
 
 class RunRecord:

@@ -33,6 +33,7 @@ from opentelemetry.trace import TracerProvider
 
 from runtime import ids
 from runtime.autogen_local.agents import Agents
+from runtime.autogen_local.backlog import Backlog
 from runtime.autogen_local.deliver import Deliveries, Parts
 from runtime.autogen_local.errors import RegistrationError, RuntimeStopped, UnknownAgent, WrongAgentType, WrongState
 from runtime.autogen_local.intervene import Interventions
@@ -93,8 +94,10 @@ class RayAgentRuntime(AgentRuntime):
         self._queue = MailQueue()
         self._observers = Observers(tracer_provider, lambda message: payload(message, self._letters).decode())
         self._interventions = Interventions(intervention_handlers, self._observers)
+        self._backlog = None if self._on_hosts is None else Backlog()
         parts = Parts(
-            self, self._agents, self._subscriptions, self._queue, self._interventions, self._observers, self._letters
+            *(self, self._agents, self._subscriptions, self._queue, self._interventions, self._observers),
+            *(self._letters, self._backlog),
         )
         record = RunRecord(self.journal, run_id)
         self._deliveries = Deliveries(parts, record, ignores_errors=ignore_unhandled_exceptions)
@@ -105,7 +108,7 @@ class RayAgentRuntime(AgentRuntime):
     def _hosted(self, hosts: int) -> OnHosts:
         from runtime.autogen_cluster.elsewhere import OnHosts  # with Ray, which the placement `local` does without
 
-        return OnHosts(self, hosts, lambda: self.run_id)
+        return OnHosts(self, hosts, lambda: self.run_id, self._room)
 
     @property
     def run_id(self) -> str:
@@ -116,6 +119,11 @@ class RayAgentRuntime(AgentRuntime):
     def homes(self) -> Mapping[AgentId, str]:
         """The hosts of the agents that live on one, by name; whoever is not in it lives in this process."""
         return {} if self._on_hosts is None else self._on_hosts.homes()
+
+    @property
+    def processes(self) -> Mapping[str, int]:
+        """The ids of the hosts' processes, by the names of those hosts that were begun."""
+        return {} if self._on_hosts is None else self._on_hosts.processes()
 
     @property
     def unprocessed_messages_count(self) -> int:
@@ -135,11 +143,14 @@ class RayAgentRuntime(AgentRuntime):
     ) -> Any:
         """Sends and awaits the response. Cancelling the token cancels the wait, not the handler.
 
+        With placement `cluster` it waits before, while too much of what its sender has sent is unfinished.
+
         Raises:
             UnknownAgent: when the recipient's type is not registered.
             RuntimeStopped: when the runtime stops before the message is handed over.
             Exception: what the recipient, its factory or an intervention handler raised.
         """
+        await self._room()
         token = cancellation_token or CancellationToken()
         self._observers.moved(message, sender, recipient, MessageKind.DIRECT, DeliveryStage.SEND)
         with self._observers.block("create", recipient):
@@ -164,11 +175,12 @@ class RayAgentRuntime(AgentRuntime):
         cancellation_token: CancellationToken | None = None,
         message_id: str | None = None,
     ) -> None:
-        """Publishes; returns when it is on its way, which is before anyone has handled it.
+        """Publishes; returns when it is on its way, which is before anyone has handled it. Waits before as a send does.
 
         Raises:
             RuntimeStopped: when it comes from a handler that began before the runtime was stopped.
         """
+        await self._room()
         with self._observers.block("create", topic_id):
             mail = self._outbound(message, sender, cancellation_token or CancellationToken(), message_id)
             mail.topic = topic_id
@@ -198,6 +210,13 @@ class RayAgentRuntime(AgentRuntime):
         origin.sent += 1
         return origin.delivery, origin.sent - 1
 
+    async def _room(self) -> None:
+        """Returns when who sends now may send more; see `Backlog`. Nobody waits for what nobody hands over."""
+        if self._backlog is None or not self.is_pumping or asyncio.current_task() is self._pump:
+            return
+        origin = self._own_here()
+        await self._backlog.room(ids.ROOT if origin is None else origin.delivery)
+
     def _own_here(self) -> Here | None:
         origin = here.get()
         return origin if origin is not None and origin.runtime is self else None
@@ -205,6 +224,8 @@ class RayAgentRuntime(AgentRuntime):
     def _put(self, mail: Outbound | GivenUp) -> None:
         if isinstance(mail, Outbound) and self._pump is not None and self._pump.done():
             raise RuntimeStopped("an event handler or the journal has failed; stop() tells how, start() begins anew")
+        if self._backlog is not None and isinstance(mail, Outbound):
+            self._backlog.sent(mail)
         self._queue.put(mail)
         if mail.is_internal:
             self._deliveries.flush_soon()
