@@ -29,12 +29,14 @@ from pydantic import BaseModel
 from runtime.autogen_cluster.errors import CannotTravel
 from runtime.autogen_cluster.freight import cloudpickle, pack
 
+_IN_GENERATED_INIT: type[object] = vars(dataclasses)["_HAS_DEFAULT_FACTORY"].__class__
 CONSTANTS: tuple[type, ...] = (
     *(type(None), bool, int, float, complex, str, bytes, range, type(...), type(NotImplemented)),
     *(enum.Enum, datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, decimal.Decimal, uuid.UUID),
     *(pathlib.PurePath, re.Pattern, logging.Logger, types.ModuleType, types.GenericAlias, types.UnionType),
     *(types.MethodDescriptorType, types.WrapperDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType),
     *(AgentId, AgentType, TopicId),
+    _IN_GENERATED_INIT,
 )
 SCRIPTED = "ReplayChatCompletionClient"
 """The model client whose answers depend on who has asked before, so that a copy would answer otherwise."""
@@ -152,6 +154,8 @@ def _of_function(function: types.FunctionType, path: str) -> Parts:
     ):  # autogen-core's wrapper; what it holds itself are lists of types
         wrapped = cast(Any, function)
         return [(wrapped.__wrapped__, path), (wrapped.router, f"the router of {path}")]
+    if function.__code__.co_filename == dataclasses.__file__:  # its wrapper of a __repr__, which holds a set of its own
+        return [(cast(Any, function).__wrapped__, path)]
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     held = {name: cell.cell_contents for name, cell in cells if cell != types.CellType()}
     used = {name: function.__globals__[name] for name in _globals(function) if name in function.__globals__}

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -235,6 +235,25 @@ def test_a_class_of_a_function_is_looked_into() -> None:
     why = why_it_stays(Sharing)
     assert why is not None
     assert why.startswith("'seen', which Sharing.note uses, is a list")
+
+
+def test_messages_of_a_function_or_a_script_travel_with_the_agents_that_use_them() -> None:
+    @dataclass
+    class Plain:
+        number: int
+        names: list[str] = field(default_factory=list[str])
+
+    @dataclass(frozen=True, slots=True, order=True)
+    class Frozen:
+        number: int = 1
+
+    class Own(Worker):
+        def made(self) -> tuple[Plain, Frozen]:
+            return Plain(1), Frozen()
+
+    assert why_it_stays(Own) is None
+    plain, frozen = unpack(pack(Own))().made()
+    assert (repr(plain), repr(frozen)) == (repr(Plain(1, [])), repr(Frozen(1)))
 
 
 def test_the_placement_local_does_without_ray() -> None:
