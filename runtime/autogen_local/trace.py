@@ -21,7 +21,6 @@ from opentelemetry.trace import (
     INVALID_SPAN,
     NoOpTracer,
     ProxyTracer,
-    ProxyTracerProvider,
     Span,
     TracerProvider,
     get_tracer_provider,
@@ -38,6 +37,7 @@ class Observers:
     """The ways out to logs and traces; `payload` writes a message as text, and is called only when someone listens."""
 
     def __init__(self, provider: TracerProvider | None, payload: Callable[[Any], str]) -> None:
+        get_tracer_provider()  # makes the one that the environment names
         self._helper = TraceHelper(provider, MessageRuntimeTracingConfig("RayAgentRuntime"))
         self._payload = payload
 
@@ -66,8 +66,9 @@ class Observers:
     def _is_traced(self) -> bool:
         """Whether spans go anywhere; a provider may be set at any time."""
         tracer = self._helper.tracer
-        is_waiting = isinstance(tracer, ProxyTracer) and isinstance(get_tracer_provider(), ProxyTracerProvider)
-        return not is_waiting and not isinstance(tracer, NoOpTracer)
+        if isinstance(tracer, ProxyTracer):  # asking for the provider reads the environment each time
+            tracer = tracer._tracer  # pyright: ignore[reportPrivateUsage]
+        return not isinstance(tracer, NoOpTracer)
 
     def moved(
         self,
