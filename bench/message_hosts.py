@@ -3,8 +3,9 @@
 KIND is `ours` (agents on two hosts of a crew, each message durable in SQLite before it is handed over), `one-by-one`
 (but the echo takes one message at a time), `crew` (eight pairs as in `ours`, over HOSTS hosts at once), `cluster` and
 `cluster-pairs` (`ours` and `crew` with `RayAgentRuntime`, placement `cluster`), `ray` (bare actor calls, nothing
-durable) or `grpc` (AutoGen's over gRPC, two worker processes, nothing
-durable). Prints rates, and the median of one message in milliseconds, as JSON.
+durable) or `grpc` (AutoGen's over gRPC, two worker processes, nothing durable). Prints rates, and the median of one
+message in milliseconds, as JSON. After HOSTS, `--spent` has `cluster-pairs` say the processor seconds of driver and
+hosts on stderr, `--profile` where they went (`bench/message_profile.py`).
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from dataclasses import dataclass
 from itertools import count as count_up
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import ray as untyped_ray
 from autogen_core import AgentId, AgentRuntime, MessageContext, RoutedAgent, message_handler
 
 from bench.message_agents import Echo, Ping
 from bench.message_counts import FLIGHT, HOST_ALONE, HOST_TOGETHER, PAIRS, WARM_UP
+from bench.message_profile import Meter, Profiling, Spent, shares
 from runtime.autogen import RayAgentRuntime, TeamBuilder
 from runtime.cluster import RayStage
 from runtime.codec import Json
@@ -77,6 +79,21 @@ class Times:
 
     median_ms: float
     together: float
+
+
+class Gauge(RoutedAgent):
+    """Measures its host."""
+
+    def __init__(self) -> None:
+        super().__init__("Measures")
+        self._meter: Meter | None = None
+
+    @message_handler
+    async def on_profiling(self, message: Profiling, ctx: MessageContext) -> Spent:
+        """What its host has spent since it was asked last."""
+        spent = Spent() if self._meter is None else self._meter.end()
+        self._meter = Meter(is_profiled=message.is_profiled)
+        return spent
 
 
 class Asker(RoutedAgent):
@@ -141,20 +158,46 @@ async def ours(hosts: int, pairs: int, concurrent: bool = True) -> dict[str, flo
     return {"median_ms": found[0]["median_ms"], "together": sum(one["together"] for one in found)}
 
 
-async def cluster(hosts: int, pairs: int) -> dict[str, float]:
-    """Pairs of agents on hosts of one `RayAgentRuntime`."""
+async def cluster(hosts: int, pairs: int, gauging: str = "") -> dict[str, float]:
+    """Pairs of agents on hosts of one `RayAgentRuntime`; `gauging` is empty, `--spent` or `--profile`."""
     plan = Plan(WARM_UP, HOST_ALONE if pairs == 1 else 0, HOST_TOGETHER // pairs, FLIGHT // pairs)
     with tempfile.TemporaryDirectory() as folder:
         journal = open_journal(journal_address(Path(folder) / "journal.db"))
         runtime = RayAgentRuntime(placement="cluster", hosts=hosts, journal=journal, run_id="bench")
         await Asker.register(runtime, "asker", Asker)
         await Echo.register(runtime, "echo", Echo)
+        await Gauge.register(runtime, "gauge", Gauge)
         runtime.start()
         askers = [AgentId("asker", key) for key in keys_apart("bench", hosts, pairs)]
-        found = cast(list[Times], await asyncio.gather(*(runtime.send_message(plan, asker) for asker in askers)))
+
+        async def ask() -> list[Times]:
+            return cast(list[Times], await asyncio.gather(*(runtime.send_message(plan, asker) for asker in askers)))
+
+        found = await (gauged(runtime, hosts, ask, is_profiled=gauging == "--profile") if gauging else ask())
         await runtime.close()
         await journal.close()
     return {"median_ms": found[0].median_ms, "together": sum(one.together for one in found)}
+
+
+T = TypeVar("T")
+
+
+async def gauged(runtime: RayAgentRuntime, hosts: int, ask: Callable[[], Awaitable[T]], *, is_profiled: bool) -> T:
+    """What comes of asking; prints what the driver and each host have spent on it."""
+    infos = [HostInfo(f"host-{n}") for n in range(1, hosts + 1)]
+    gauges = {place("bench", AgentName("gauge", key), Placement(), infos): key for key in map(str, range(100))}
+    await ask()  # warms up
+
+    async def spent() -> dict[str, Spent]:
+        asked = (runtime.send_message(Profiling(is_profiled), AgentId("gauge", gauges[info.name])) for info in infos)
+        return dict(zip((info.name for info in infos), cast(list[Spent], await asyncio.gather(*asked)), strict=True))
+
+    await spent()
+    own = Meter(is_profiled=is_profiled)
+    found = await ask()
+    for name, each in {"driver": own.end(), **await spent()}.items():
+        print(shares(name, each), file=sys.stderr)
+    return found
 
 
 def keys_apart(run: str, hosts: int, count: int) -> list[str]:
@@ -244,7 +287,7 @@ def _register(runtime: Any) -> None:
     runtime.add_message_serializer(try_get_known_serializers_for_type(Ping))
 
 
-def main(kind: str, hosts: int) -> None:
+def main(kind: str, hosts: int, gauging: str) -> None:
     """Prints what was measured."""
     if kind == "grpc-echo":
         asyncio.run(grpc_echo())
@@ -259,11 +302,11 @@ def main(kind: str, hosts: int) -> None:
         "one-by-one": lambda: ours(2, 1, concurrent=False),
         "crew": lambda: ours(hosts, PAIRS),
         "cluster": lambda: cluster(2, 1),
-        "cluster-pairs": lambda: cluster(hosts, PAIRS),
+        "cluster-pairs": lambda: cluster(hosts, PAIRS, gauging),
     }
     print(json.dumps(asyncio.run(ways[kind]())))
     ray.shutdown()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 2)
+    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 2, sys.argv[3] if len(sys.argv) > 3 else "")

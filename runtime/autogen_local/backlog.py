@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from runtime import ids
 from runtime.autogen_local.mail import Outbound
@@ -124,17 +123,21 @@ class Backlog:
 
 def _living(account: Account) -> Account:
     """The account, or that of the nearest heir that has not ended."""
+    if not account.has_ended:
+        return account
     passed = [account]
     while passed[-1].has_ended:
         assert passed[-1].heir is not None
         passed.append(passed[-1].heir)
-    for ended, _ in pairwise(passed):
+    for ended in passed[:-1]:
         ended.heir = passed[-1]
     return passed[-1]
 
 
 def _let_on(account: Account) -> None:
     """Lets the first who waits go on, where there is room; it lets on the next."""
+    if not account.waiting and not account.has_ended:
+        return
     account = _living(account)
     if account.waiting and account.bytes < LIMIT_BYTES and not account.waiting[0].done():
         account.waiting[0].set_result(None)
