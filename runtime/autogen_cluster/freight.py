@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from io import BytesIO
 from types import TracebackType
 from typing import Any, cast
+from weakref import WeakSet
 
 from ray import cloudpickle as untyped_cloudpickle
 
@@ -43,7 +44,22 @@ class _Packer(Pickler):  # type: ignore[misc]  # Ray's is untyped
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, OF_A_LOOP):
             raise CannotTravel(f"an asyncio {type(obj).__name__} belongs to the event loop of its process")
+        if isinstance(obj, type):
+            return _reduced(self, obj)
         return Pickler.reducer_override(self, obj)
+
+
+_named: WeakSet[type] = WeakSet()
+"""Classes that travel by their names; to find that out takes longer than to pickle a small message."""
+
+
+def _reduced(packer: Any, cls: type) -> Any:
+    if cls in _named:
+        return NotImplemented
+    reduced = Pickler.reducer_override(packer, cls)
+    if reduced is NotImplemented:
+        _named.add(cls)
+    return reduced
 
 
 def pack(value: Any, what: str = "a message") -> bytes:
