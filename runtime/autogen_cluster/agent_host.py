@@ -10,23 +10,19 @@ import asyncio
 import os
 from typing import Any
 
-import ray as untyped_ray
 from autogen_core import AgentId, AgentMetadata, CancellationToken, MessageContext, TopicId
 from autogen_core._message_handler_context import MessageHandlerContext
 
 from runtime.autogen_cluster.errors import CannotTravel, HostLost, NotLoadable
 from runtime.autogen_cluster.freight import unpack
 from runtime.autogen_cluster.host_runtime import HereOnHost, HostRuntime
-from runtime.autogen_cluster.line import Line
+from runtime.autogen_cluster.line import Line, carry
 from runtime.autogen_cluster.logs import Levels, ToDriver, listen_from
-from runtime.autogen_cluster.staffing import listening_ip
-from runtime.autogen_cluster.stream import carry, listen
 from runtime.autogen_local.agents import Agents
 from runtime.autogen_local.mail import here
 from runtime.collector import collect_rarely
-
-ray: Any = untyped_ray
-"""Ray's signatures are partly untyped."""
+from runtime.on_ray.ray_place import listening_ip, own_ip
+from runtime.on_ray.stream import GREETING_LIMIT_S, Address, listen
 
 
 class AgentsOfHost:
@@ -99,18 +95,20 @@ class AutoGenHost:
         self._carrying: asyncio.Task[None] | None = None
         collect_rarely()
 
-    async def begin(self, secret: bytes, drivers_ip: str) -> tuple[int, str, int]:
-        """Begins a life without any agents; returns the process's id, and where it waits for the driver's stream."""
+    async def begin(self, drivers_ip: str) -> tuple[int, Address]:
+        """Begins a life without any agents; returns the process's id, and where it waits a while for the driver."""
         self._end()
         agents = self._agents = AgentsOfHost(f"{self._name} (process {os.getpid()})")
-        ip = listening_ip(str(ray.util.get_node_ip_address()), drivers_ip)
 
         async def on_driver(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            server.close()
             if agents is self._agents:
                 self._carrying = asyncio.ensure_future(carry(agents.line, reader, writer))
                 await asyncio.gather(self._carrying, return_exceptions=True)
 
-        return os.getpid(), ip, await listen(ip, secret, on_driver)
+        address, server = await listen(listening_ip(own_ip(), drivers_ip), on_driver)
+        asyncio.get_running_loop().call_later(GREETING_LIMIT_S, server.close)
+        return os.getpid(), address
 
     async def live(self) -> None:
         """Returns never: its caller learns from Ray when the process has died."""

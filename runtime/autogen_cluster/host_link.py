@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import secrets
 from functools import partial
 from typing import Any
 
@@ -17,17 +16,14 @@ import structlog
 from runtime import clock
 from runtime.autogen_cluster.agent_host import AutoGenHost
 from runtime.autogen_cluster.errors import HostLost, NodeGone
-from runtime.autogen_cluster.line import Line, Perform
-from runtime.autogen_cluster.stream import carry, connected
+from runtime.autogen_cluster.line import Line, Perform, carry
 from runtime.errors import ClusterLost
 from runtime.on_ray.actor_channel import RETRY_S, RETURN_LIMIT_S, ActorUnavailable, answer
 from runtime.on_ray.ray_head import answers
-from runtime.on_ray.ray_place import host_options, nodes_for_hosts
+from runtime.on_ray.ray_place import host_options, nodes_for_hosts, own_ip
+from runtime.on_ray.stream import Stream, StreamLost, connected
 
 OPTIONS: dict[str, Any] = {"num_cpus": 0, "max_restarts": -1, "max_concurrency": 1_000}
-SECRET_BYTES = 32
-
-Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 log = structlog.get_logger(__name__)
 ray: Any = untyped_ray
@@ -129,7 +125,7 @@ class HostLink:
             NodeGone: none will.
             ClusterLost: none has come up.
         """
-        deadline, secret = clock.monotonic() + RETURN_LIMIT_S, secrets.token_bytes(SECRET_BYTES)
+        deadline = clock.monotonic() + RETURN_LIMIT_S
         while True:
             if self._actor is None and await answers(ray.get_runtime_context().gcs_address):  # else Ray would block
                 options = {**OPTIONS, **host_options(self.node, {})}
@@ -137,10 +133,9 @@ class HostLink:
             try:
                 if self._actor is None:
                     raise ActorUnavailable("the head of the cluster does not answer")
-                own_ip = str(ray.util.get_node_ip_address())
-                self.process_id, ip, port = await answer(partial(self._actor.begin.remote, secret, own_ip))
-                return await connected((ip, port), secret)
-            except (ActorUnavailable, HostLost) as error:
+                self.process_id, address = await answer(partial(self._actor.begin.remote, own_ip()))
+                return await connected(address)
+            except (ActorUnavailable, StreamLost) as error:
                 reason = str(error)
             except ClusterLost as error:
                 reason, self._actor = _why(error), None

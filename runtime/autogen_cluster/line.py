@@ -15,8 +15,10 @@ from typing import Any, assert_never
 
 from autogen_core import CancellationToken
 
+from runtime.autogen_cluster.errors import HostLost
 from runtime.autogen_cluster.freight import pack, pack_error, unpack, unpack_error
 from runtime.autogen_cluster.wire import Answer, Call, Failed, Frame, Withdrawn, decode, encode
+from runtime.on_ray.stream import StreamLost, read_parcel, write_parcel
 
 PARCEL_LIMIT = 1_000
 """How many frames one parcel carries at most."""
@@ -165,6 +167,35 @@ class Line:
             token.cancel()
         else:
             task.cancel()
+
+
+async def carry(line: Line, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Carries parcels both ways; returns never.
+
+    Raises:
+        HostLost: the other end is gone.
+    """
+    ways = [asyncio.ensure_future(_send(line, writer)), asyncio.ensure_future(_receive(line, reader))]
+    try:
+        await asyncio.gather(*ways)
+    except (OSError, StreamLost) as error:
+        raise HostLost(str(error)) from None
+    finally:
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
+        writer.close()
+
+
+async def _send(line: Line, writer: asyncio.StreamWriter) -> None:
+    while True:
+        write_parcel(writer, await line.take())
+        await writer.drain()
+
+
+async def _receive(line: Line, reader: asyncio.StreamReader) -> None:
+    while True:
+        line.receive(await read_parcel(reader))
 
 
 def _fitting(frames: list[Frame]) -> int:

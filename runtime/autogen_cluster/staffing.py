@@ -1,11 +1,9 @@
-"""On which nodes hosts are made, and at which address a host is reached. Pure."""
+"""On which nodes hosts are made. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-
-LOOPBACK = "127.0.0.1"
 
 
 def hires(nodes: Sequence[str], staffed: Sequence[str], joined: Collection[str], wanted: int) -> list[str]:
@@ -21,12 +19,3 @@ def hires(nodes: Sequence[str], staffed: Sequence[str], joined: Collection[str],
         found.append(min(nodes, key=counts.__getitem__))
         counts[found[-1]] += 1
     return found
-
-
-def listening_ip(own: str, drivers: str) -> str:
-    """Where a host waits for the driver's stream: within the machine where both are on it, else at its node's address.
-
-    `own` is the address of the host's node, `drivers` that of the driver's. Nodes of one machine share an address; two
-    machines of one cluster cannot.
-    """
-    return LOOPBACK if own == drivers else own

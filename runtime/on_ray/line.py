@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import itertools
-import struct
 from collections.abc import Awaitable, Callable
 from traceback import format_exception
 from typing import TypeVar
@@ -20,7 +19,7 @@ import structlog
 from runtime.errors import RepertoryError
 from runtime.events import Failure
 from runtime.failures import describe, revive
-from runtime.on_ray.stream import StreamLost
+from runtime.on_ray.stream import StreamLost, read_parcel, write_parcel
 
 Body = msgspec.Raw
 """What is asked or answered, in msgpack; a line hands it on as it is."""
@@ -31,8 +30,6 @@ Perform = Callable[[str, Body], Awaitable[bytes]]
 """Answers a call by its verb."""
 
 F = TypeVar("F")
-
-LENGTH = struct.Struct("!Q")
 
 log = structlog.get_logger(__name__)
 
@@ -65,9 +62,7 @@ class _Outlet:
     def _write(self) -> None:
         frames, self._frames = self._frames, []
         if not self._writer.is_closing():
-            parcel = msgspec.msgpack.encode(frames)
-            self._writer.write(LENGTH.pack(len(parcel)))
-            self._writer.write(parcel)
+            write_parcel(self._writer, msgspec.msgpack.encode(frames))
 
 
 async def _frames_of(
@@ -80,11 +75,8 @@ async def _frames_of(
     """
     try:
         while True:
-            (length,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
-            for frame in decoder.decode(await reader.readexactly(length)):
+            for frame in decoder.decode(await read_parcel(reader)):
                 take(frame)
-    except (OSError, asyncio.IncompleteReadError) as error:
-        raise StreamLost(f"the stream was closed ({error})") from None
     except msgspec.MsgspecError as error:
         raise StreamLost(f"the other end speaks otherwise ({error}); both must run the same version") from None
 

@@ -12,9 +12,13 @@ import hashlib
 import hmac
 import secrets
 import socket
+import struct
 from collections.abc import Awaitable, Callable
 
 import msgspec
+
+LENGTH = struct.Struct("!Q")
+"""What goes before each parcel: how many bytes it has."""
 
 SECRET_BYTES = 32
 NONCE_BYTES = 32
@@ -80,6 +84,25 @@ async def listen(ip: str, on_stream: OnStream) -> tuple[Address, asyncio.Server]
 
     server = await asyncio.start_server(on_connection, ip, 0)
     return Address(ip, int(server.sockets[0].getsockname()[1]), secret), server
+
+
+def write_parcel(writer: asyncio.StreamWriter, parcel: bytes) -> None:
+    """Sends a parcel as soon as the stream takes it."""
+    writer.write(LENGTH.pack(len(parcel)))
+    writer.write(parcel)
+
+
+async def read_parcel(reader: asyncio.StreamReader) -> bytes:
+    """The next parcel.
+
+    Raises:
+        StreamLost: there will be none.
+    """
+    try:
+        (length,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
+        return await reader.readexactly(length)
+    except (OSError, asyncio.IncompleteReadError) as error:
+        raise StreamLost(f"the stream was closed ({error})") from None
 
 
 async def _prove(

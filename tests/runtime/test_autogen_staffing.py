@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.autogen_cluster.staffing import hires, listening_ip
+from runtime.autogen_cluster.staffing import hires
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,3 @@ def test_a_node_that_joins_gets_a_host_and_there_are_so_many_as_wanted_where_the
     nodes: str, staffed: str, joined: str, wanted: int, found: str
 ) -> None:
     assert hires(nodes, staffed, joined, wanted) == list(found)
-
-
-def test_a_host_of_the_drivers_machine_is_reached_within_it_and_another_at_its_own_address() -> None:
-    assert listening_ip("10.0.0.1", "10.0.0.1") == "127.0.0.1"
-    assert listening_ip("10.0.0.2", "10.0.0.1") == "10.0.0.2"
