@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 
-YOUNG = 50_000
+YOUNG = 100_000
 """How many new objects lead to a look at the young ones; Python's own number is 700."""
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
@@ -55,8 +54,7 @@ class NeedsPerson(Exception):
     """Raised by what performs a step: only a person can say its result; the run waits for `repertory answer`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(msgspec.Struct, frozen=True):
     """A step's result as the journal has it."""
 
     step: str

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cached_property
 
 from runtime.errors import BudgetExceeded, JournalError, RunError, Unreachable, WaitingForPerson
 from runtime.events import AnyEvent, RunInterrupted, StepAsked
@@ -35,7 +36,7 @@ class Attendance:
     def __init__(self, channel: Channel, run: str, routes: Routes, ask: Ask | None, by: str, quiet_s: float) -> None:
         self._channel = channel
         self._run = run
-        self._core = Sequencer(routes)
+        self._routes = routes
         self._ask = ask
         self._by = by
         self._quiet_s = quiet_s
@@ -45,6 +46,11 @@ class Attendance:
         self._prompted: set[int] = set()
         self._prompts: set[asyncio.Task[None]] = set()
         self._terminal = asyncio.Lock()
+
+    @cached_property
+    def _core(self) -> Sequencer:
+        """Made with the first question: most runs have none."""
+        return Sequencer(self._routes)
 
     async def until_left(self) -> Left:
         """Returns when there is nothing to do but to leave.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -24,8 +23,7 @@ SUM_BYTES = 8
 """The length of a sum: it guards against accidents, not against forgers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """A request to become the owner of a run."""
 
     run: str
@@ -33,8 +31,7 @@ class Claim:
     """Whether only a run is wanted that nobody has claimed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(msgspec.Struct, frozen=True, gc=False):
     """A request to add events and blobs, all or none."""
 
     run: str
@@ -43,7 +40,7 @@ class Append:
     blobs: Mapping[Digest, bytes]
 
 
-class EventRow(msgspec.Struct, frozen=True):
+class EventRow(msgspec.Struct, frozen=True, gc=False):
     """An event as it is kept."""
 
     seq: int
@@ -52,7 +49,7 @@ class EventRow(msgspec.Struct, frozen=True):
     """The event, packed."""
 
 
-class RunState(msgspec.Struct, frozen=True):
+class RunState(msgspec.Struct, frozen=True, gc=False):
     """What is kept of a run beside its events."""
 
     run: str

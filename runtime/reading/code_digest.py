@@ -28,13 +28,14 @@ def code_digest(spec: TeamSpec) -> str:
     """
     folder, builder = spec.config.get("folder"), sys.modules.get(spec.builder.partition(":")[0])
     beside = getattr(builder, "__file__", None)
-    return _digest((folder if isinstance(folder, str) else "", str(Path(beside).parent) if beside else ""))
+    return _digest(folder if isinstance(folder, str) else "", beside or "")
 
 
 @lru_cache(maxsize=8)
-def _digest(folders: tuple[str, ...]) -> str:
+def _digest(folder: str, builder: str) -> str:
+    """The digest over the sources in a folder, and in that of the builder's file."""
     found = hashlib.blake2b(digest_size=8)
-    for name, path in _sources(folders):
+    for name, path in _sources((folder, str(Path(builder).parent) if builder else "")):
         found.update(name.encode() + b"\0" + hashlib.blake2b(path.read_bytes()).digest())
     return found.hexdigest()
 

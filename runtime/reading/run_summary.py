@@ -28,7 +28,7 @@ RunStatus = Literal["running", "waiting", "done", "failed", "interrupted", "dama
 """How a run stands: waiting means that a person was asked and has not answered, damaged that the journal cannot say."""
 
 
-class RunSummary(msgspec.Struct, frozen=True):
+class RunSummary(msgspec.Struct, frozen=True, gc=False):
     """One run in a list of runs."""
 
     run: str
