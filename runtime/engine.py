@@ -182,8 +182,11 @@ class _Stage:
             done, _ = await asyncio.wait({leading, self._over}, return_when=asyncio.FIRST_COMPLETED)
             return await (self._over if self._over in done else leading)
         finally:
-            leading.cancel()
-            await asyncio.gather(leading, return_exceptions=True)
+            if leading.done():
+                _looked_at(leading)
+            else:
+                leading.cancel()
+                await asyncio.gather(leading, return_exceptions=True)
 
     async def ask(self, ordinal: int, recipient: AgentName, payload: bytes) -> Answer:
         """See `Line.ask`."""

@@ -192,7 +192,8 @@ class HostedRun:
         tasks = [*self._performing.values(), *([self._sent] if self._sent else [])]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     # What the cells ask
 

@@ -353,19 +353,23 @@ class SequencerService:
             return
         match appending.exception():
             case None:
-                self._appended(entry, pending)
+                self._hand_on(entry, pending)
                 self._commit_soon(entry)
             case JournalUnavailable() as failed:
                 self._append(entry, pending, partial(self._journal.append, failed=failed))
             case error:
                 self._break(entry, pending, error)
 
-    def _appended(self, entry: OpenRun, pending: Pending) -> None:
-        """Hands out what is durable now."""
+    def _hand_on(self, entry: OpenRun, pending: Pending) -> None:
+        """Hands out what is durable now, and tells who waits for that."""
         last = pending.outgoing[-1].event
         entry.stored.update(pending.blobs)
         self._payloads.remember(pending.blobs)
-        self._hand_out(entry, pending.outgoing)
+        try:
+            self._hand_out(entry, pending.outgoing)
+        except Exception as error:
+            self._break(entry, pending, error)
+            return
         if isinstance(last, RunCompleted | RunFailed):
             self._end(entry, last)
         entry.durable_seq = last.seq

@@ -49,7 +49,9 @@ class SleepBook:
 
     def apply(self, event: AnyEvent, to: AgentName) -> None:
         """Takes down that an agent is told an event."""
-        entry = self._entries.setdefault(to, _Entry())
+        entry = self._entries.get(to)
+        if entry is None:
+            entry = self._entries[to] = _Entry()
         entry.told = event.seq
         if isinstance(event, AgentSlept):
             entry.slept, entry.state = event.seq, event.state

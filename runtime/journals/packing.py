@@ -139,7 +139,7 @@ _TOKENS = ("input_tokens", "output_tokens")
 
 
 def _pack_usage(usage: Mapping[str, int]) -> Kept:
-    return [usage[name] for name in _TOKENS] if tuple(sorted(usage)) == _TOKENS else dict(usage)
+    return [usage[name] for name in _TOKENS] if usage.keys() == set(_TOKENS) else dict(usage)
 
 
 def _unpack_usage(kept: Kept) -> Kept:
