@@ -122,7 +122,7 @@ def _is_json(value: Json) -> bool:
     if kind is str or kind is int or kind is bool or value is None:
         return True
     if isinstance(value, dict):
-        return all(type(key) is str and _is_json(item) for key, item in value.items())
+        return {*map(type, value)} <= {str} and all(map(_is_json, value.values()))
     if isinstance(value, list | tuple):
         return all(map(_is_json, value))
     return kind is float and isinstance(value, float) and isfinite(value)

@@ -195,7 +195,8 @@ class Sequencer:
                 return []
             case _:
                 pass
-        return [self._number(event, at) for event in self._with_consequences(proposed)]
+        first = self._number(proposed, at)
+        return [first, *[self._number(event, at) for event in self._consequences(proposed)]]
 
     def _refusal(self, started: StepStarted) -> RunInterrupted | None:
         """Why the budget does not let a step start; from there on the run takes only what had started before."""
@@ -288,23 +289,24 @@ class Sequencer:
             case _:
                 return False
 
-    def _with_consequences(self, event: AnyEvent) -> Iterator[AnyEvent]:
-        """The event, then what starts because of it. Each is applied (by `_number`) before the next is decided."""
-        yield event
+    def _consequences(self, event: AnyEvent) -> Iterable[AnyEvent]:
+        """What starts because of an event. Each is applied (by `_number`) before the next is decided."""
         match event:
             case MessageSent():
-                yield from self._arrive(event)
+                return self._arrive(event)
             case MessagePublished():
-                for agent in event.recipients:
-                    yield from self._starts(agent)
+                return (started for agent in event.recipients for started in self._starts(agent))
             case DeliveryCompleted():
-                yield from self._starts(event.agent)
-                if self._ending is not None and self.is_idle:
-                    yield self._ending
+                return self._go_on(event.agent)
             case StepDecided():
-                yield from outcome_of(event)
+                return outcome_of(event)
             case _:
-                return
+                return ()
+
+    def _go_on(self, agent: AgentName) -> Iterator[AnyEvent]:
+        yield from self._starts(agent)
+        if self._ending is not None and self.is_idle:
+            yield self._ending
 
     def _arrive(self, sent: MessageSent) -> Iterator[AnyEvent]:
         if self._routes.policy(sent.recipient) is None:
