@@ -14,9 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from runtime.codec import encode_event
 from runtime.events import AgentName, DeliveryStarted
-from runtime.journals.compression import squeeze
+from runtime.journals.packing import pack
 from runtime.journals.sql_journal import SqliteJournal
 
 ROUNDS = 5
@@ -61,7 +60,7 @@ def raw_rate(folder: Path, rows: int, commits: int) -> float:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("CREATE TABLE events (place INTEGER PRIMARY KEY, sum BLOB, data BLOB)")
-    data = squeeze(encode_event(event(1)))
+    data = pack(event(1))
     started = time.perf_counter()
     for _ in range(commits):
         connection.execute("BEGIN IMMEDIATE")
