@@ -79,6 +79,9 @@ class Times:
 
     median_ms: float
     together: float
+    began_s: float
+    ended_s: float
+    """By the machine's clock, which all processes share."""
 
 
 class Gauge(RoutedAgent):
@@ -110,8 +113,9 @@ class Asker(RoutedAgent):
             return await self.send_message(Ping(number), AgentId("echo", self.id.key))
 
         await timed(ask, 0, message.warm_up, message.flight)
+        began_s = time.monotonic()
         found = await timed(ask, message.alone, message.together, message.flight)
-        return Times(found["median_ms"], found["together"])
+        return Times(found["median_ms"], found["together"], began_s, time.monotonic())
 
 
 def build(config: Mapping[str, Json], resources: Resources) -> Team:
@@ -173,10 +177,14 @@ async def cluster(hosts: int, pairs: int, gauging: str = "") -> dict[str, float]
         async def ask() -> list[Times]:
             return cast(list[Times], await asyncio.gather(*(runtime.send_message(plan, asker) for asker in askers)))
 
+        await ask()  # hosts come up one after another
         found = await (gauged(runtime, hosts, ask, is_profiled=gauging == "--profile") if gauging else ask())
         await runtime.close()
         await journal.close()
-    return {"median_ms": found[0].median_ms, "together": sum(one.together for one in found)}
+    if pairs == 1:
+        return {"median_ms": found[0].median_ms, "together": found[0].together}
+    took_s = max(one.ended_s for one in found) - min(one.began_s for one in found)
+    return {"median_ms": 0.0, "together": pairs * plan.together / took_s}
 
 
 T = TypeVar("T")
@@ -186,7 +194,6 @@ async def gauged(runtime: RayAgentRuntime, hosts: int, ask: Callable[[], Awaitab
     """What comes of asking; prints what the driver and each host have spent on it."""
     infos = [HostInfo(f"host-{n}") for n in range(1, hosts + 1)]
     gauges = {place("bench", AgentName("gauge", key), Placement(), infos): key for key in map(str, range(100))}
-    await ask()  # warms up
 
     async def spent() -> dict[str, Spent]:
         asked = (runtime.send_message(Profiling(is_profiled), AgentId("gauge", gauges[info.name])) for info in infos)
