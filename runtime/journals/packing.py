@@ -139,7 +139,8 @@ _TOKENS = ("input_tokens", "output_tokens")
 
 
 def _pack_usage(usage: Mapping[str, int]) -> Kept:
-    return [usage[name] for name in _TOKENS] if usage.keys() == set(_TOKENS) else dict(usage)
+    is_usual = len(usage) == len(_TOKENS) and all(name in usage for name in _TOKENS)
+    return [usage[name] for name in _TOKENS] if is_usual else dict(usage)
 
 
 def _unpack_usage(kept: Kept) -> Kept:

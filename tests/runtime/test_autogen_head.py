@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -26,27 +27,34 @@ def home(tmp_path: Path) -> Iterator[Path]:
     stop_ray(tmp_path)
 
 
-async def driver(home: Path) -> asyncio.subprocess.Process:
+@asynccontextmanager
+async def driver(home: Path) -> AsyncGenerator[asyncio.subprocess.Process]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    return await asyncio.create_subprocess_exec(
+    made = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.runtime.drive_hosts"),
         cwd=ROOT,
         env={**environment, "REPERTORY_HOME": str(home)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+    try:
+        yield made
+    finally:
+        if made.returncode is None:
+            made.kill()
+            await made.communicate()
 
 
 async def test_all_who_wait_are_told_and_the_program_can_close(home: Path) -> None:
-    driving = await driver(home)
-    assert driving.stdout is not None
-    assert await driving.stdout.readline() == b"waiting on 2 hosts\n"
-    head = head_process(home)
-    [service] = [each for each in head.children(recursive=True) if each.name() == "gcs_server"]
-    service.kill()  # the process that owns it ends all others of this machine then
-    told = [(await driving.stdout.readline()).decode().strip() for _ in range(3)]
-    driving.kill()  # it would end by itself; Ray takes its time for it
-    _, err = await driving.communicate()
+    async with driver(home) as driving:
+        assert driving.stdout is not None
+        assert await driving.stdout.readline() == b"waiting on 2 hosts\n"
+        head = head_process(home)
+        [service] = [each for each in head.children(recursive=True) if each.name() == "gcs_server"]
+        service.kill()  # the process that owns it ends all others of this machine then
+        told = [(await driving.stdout.readline()).decode().strip() for _ in range(3)]
+        driving.kill()  # it would end by itself; Ray takes its time for it
+        _, err = await driving.communicate()
 
     at_once = {HostLost.__name__, ClusterLost.__name__}
     assert told[0] in at_once, err.decode()
