@@ -4,14 +4,15 @@ KIND is `ours` (agents on two hosts of a crew, each message durable in SQLite be
 (but the echo takes one message at a time), `crew` (eight pairs as in `ours`, over HOSTS hosts at once), `cluster` and
 `cluster-pairs` (`ours` and `crew` with `RayAgentRuntime`, placement `cluster`), `ray` (bare actor calls, nothing
 durable) or `grpc` (AutoGen's over gRPC, two worker processes, nothing durable). Prints rates, and the median of one
-message in milliseconds, as JSON. After HOSTS, `--spent` has `cluster-pairs` say the processor seconds of driver and
-hosts on stderr, `--profile` where they went (`bench/message_profile.py`).
+message in milliseconds, as JSON. After HOSTS, `--spent` has `crew` and `cluster-pairs` say on stderr what the processes
+have spent, and `--profile` has `cluster-pairs` say where it went (`bench/message_profile.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import psutil
 import ray as untyped_ray
 from autogen_core import AgentId, AgentRuntime, MessageContext, RoutedAgent, message_handler
 
@@ -151,15 +153,39 @@ def apart(hosts: int, count: int) -> list[str]:
     return found
 
 
-async def ours(hosts: int, pairs: int, concurrent: bool = True) -> dict[str, float]:
-    """Pairs of agents on hosts of one crew."""
-    flight = FLIGHT // pairs
-    plan = Plan(WARM_UP, HOST_ALONE if pairs == 1 else 0, HOST_TOGETHER // pairs, flight)
+async def ours(hosts: int, pairs: int, gauging: str = "", concurrent: bool = True) -> dict[str, float]:
+    """Pairs of agents on hosts of one crew; where there is `gauging`, prints what its processes have spent."""
+    plan = Plan(WARM_UP, HOST_ALONE if pairs == 1 else 0, HOST_TOGETHER // pairs, FLIGHT // pairs)
+    ids = apart(hosts, 2 * pairs)
     with tempfile.TemporaryDirectory() as folder:
         async with RayStage("auto", Path(folder) / "journal.db", hosts=hosts) as stage:
-            runs = [performance(run, plan, concurrent) for run in apart(hosts, pairs)]
-            found = cast(list[dict[str, float]], await asyncio.gather(*map(stage.perform, runs)))
-    return {"median_ms": found[0]["median_ms"], "together": sum(one["together"] for one in found)}
+
+            async def ask(runs: list[str]) -> list[Times]:
+                found = await asyncio.gather(*(stage.perform(performance(run, plan, concurrent)) for run in runs))
+                return [Times(**cast(dict[str, float], one)) for one in found]
+
+            await ask(ids[:pairs])  # hosts come up one after another
+            before = await _spent(stage)
+            found = await ask(ids[pairs:])
+            if gauging:
+                asked = pairs * (plan.warm_up + plan.alone + plan.together)
+                for name, spent_s in (await _spent(stage)).items():
+                    print(f"{name}: {1e6 * (spent_s - before[name]) / asked:.0f} µs a request", file=sys.stderr)
+    return summed(found, plan)
+
+
+async def _spent(stage: RayStage) -> dict[str, float]:
+    """The processor seconds of a crew's processes and of the driver."""
+    ids = {**await stage.processes(), "driver": os.getpid()}
+    return {name: sum(psutil.Process(pid).cpu_times()[:2]) for name, pid in ids.items()}
+
+
+def summed(found: list[Times], plan: Plan) -> dict[str, float]:
+    """What all pairs together have done, in the stretch of time in which any of them was measured."""
+    if len(found) == 1:
+        return {"median_ms": found[0].median_ms, "together": found[0].together}
+    took_s = max(one.ended_s for one in found) - min(one.began_s for one in found)
+    return {"median_ms": 0.0, "together": len(found) * plan.together / took_s}
 
 
 async def cluster(hosts: int, pairs: int, gauging: str = "") -> dict[str, float]:
@@ -181,10 +207,7 @@ async def cluster(hosts: int, pairs: int, gauging: str = "") -> dict[str, float]
         found = await (gauged(runtime, hosts, ask, is_profiled=gauging == "--profile") if gauging else ask())
         await runtime.close()
         await journal.close()
-    if pairs == 1:
-        return {"median_ms": found[0].median_ms, "together": found[0].together}
-    took_s = max(one.ended_s for one in found) - min(one.began_s for one in found)
-    return {"median_ms": 0.0, "together": pairs * plan.together / took_s}
+    return summed(found, plan)
 
 
 T = TypeVar("T")
@@ -307,7 +330,7 @@ def main(kind: str, hosts: int, gauging: str) -> None:
         "ray": bare,
         "ours": lambda: ours(2, 1),
         "one-by-one": lambda: ours(2, 1, concurrent=False),
-        "crew": lambda: ours(hosts, PAIRS),
+        "crew": lambda: ours(hosts, PAIRS, gauging),
         "cluster": lambda: cluster(2, 1),
         "cluster-pairs": lambda: cluster(hosts, PAIRS, gauging),
     }
