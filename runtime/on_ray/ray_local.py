@@ -161,6 +161,7 @@ def _carry_token(folder: Path) -> None:
         os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(path))
         if (raylet := sys.modules.get("ray._raylet")) is not None:
             raylet.Config.initialize("")  # Ray reads the mode once, when it is imported; its own start does the same
+            raylet.AuthenticationTokenLoader.instance().reset_cache()  # and keeps the first token that it has read
 
 
 @contextlib.contextmanager

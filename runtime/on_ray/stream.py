@@ -1,8 +1,9 @@
 """A stream between two processes of a cluster, each of which proves to the other that it knows a secret.
 
 Ray makes processes, places them, restarts them and tells of their death; what is said often goes beside it, since an
-actor call takes ten times as long as a write to a socket. Who listens does so at its node's own address, and gives port
-and secret away in an actor call. Nothing is encrypted, as between Ray's own processes (docs/cluster.md).
+actor call takes ten times as long as a write to a socket. Who listens does so within its machine for those that are on
+it, else at its node's address (`ray_place.listening_ip`), and gives port and secret away in an actor call. Nothing is
+encrypted, as between Ray's own processes (docs/cluster.md).
 """
 
 from __future__ import annotations
