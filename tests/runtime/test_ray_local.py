@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import socket
 import stat
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -94,6 +96,15 @@ def test_the_token_can_be_read_by_this_user_only_and_stays_the_same(tmp_path: Pa
     assert os.environ["RAY_AUTH_TOKEN_PATH"] == str(token)
     find_ray(tmp_path)
     assert token.read_text(encoding="ascii") == first
+
+
+def test_a_process_that_has_met_another_head_shows_the_token_of_this_one(tmp_path: Path, listener: str) -> None:
+    raylet: Any = importlib.import_module("ray._raylet")
+    for home in (tmp_path / "one", tmp_path / "other"):
+        _write_state(home, listener, os.getpid(), psutil.Process().create_time())
+        find_ray(home)
+        shown = raylet.AuthenticationTokenLoader.instance().get_token_for_http_header()
+        assert (home / "ray" / "token").read_text(encoding="ascii") in str(shown)
 
 
 def test_a_home_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
