@@ -6,8 +6,7 @@ import asyncio
 import functools
 import os
 import signal
-from collections.abc import AsyncGenerator, Iterator
-from pathlib import Path
+from collections.abc import AsyncGenerator
 from typing import Any, cast
 
 import pytest
@@ -22,7 +21,6 @@ from runtime.autogen import RayAgentRuntime
 from runtime.autogen_cluster.errors import CannotTravel, HostLost, LivesElsewhere
 from runtime.autogen_local.errors import UnknownAgent
 from runtime.events import AnyEvent, DeliveryCompleted, MessageCancelled
-from runtime.on_ray.ray_local import stop_ray
 from tests.runtime.hosted import (
     WATCHER,
     WORKER,
@@ -38,21 +36,7 @@ from tests.runtime.hosted import (
     Worker,
 )
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(180)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home whose Ray the first runtime starts."""
-    folder = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("REPERTORY_HOME", str(folder))
-        patch.delenv("RAY_ADDRESS", raising=False)
-        yield folder
-        import ray
-
-        cast(Any, ray).shutdown()
-        stop_ray(folder)
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(180), pytest.mark.usefixtures("ray_home")]
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import psutil
 import pytest
@@ -15,30 +15,15 @@ from runtime.autogen import RayAgentRuntime
 from runtime.autogen_cluster.pace import SLICE_BYTES
 from runtime.autogen_local.backlog import LIMIT_BYTES
 from runtime.journals.sql_journal import SqliteJournal
-from runtime.on_ray.ray_local import stop_ray
 from tests.runtime.flooded import SLOW_TOPIC, Ask, Drop, Flood, Flooder, Heard, Slow, text_of
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(300), pytest.mark.usefixtures("ray_home")]
 
 COUNT, SIZE = 600, 200_000
 LOOK_S = 0.02
 GROWTH_BYTES = 80_000_000
 """How much a process may take in addition, while 120 MB are sent to an agent that takes 20 MB a second."""
 SLOW, FLOODER = AgentId("slow", "default"), AgentId("flooder", "default")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home whose Ray the first runtime starts."""
-    folder = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("REPERTORY_HOME", str(folder))
-        patch.delenv("RAY_ADDRESS", raising=False)
-        yield folder
-        import ray
-
-        cast(Any, ray).shutdown()
-        stop_ray(folder)
 
 
 @pytest.fixture
