@@ -16,7 +16,7 @@ from typing import Any, cast
 
 PARTS: dict[str, tuple[str, ...]] = {
     "pickling": ("/freight.py", "ickle", "copyreg", "_reduce"),
-    "frames and lines": ("/line.py", "/wire.py", "/stream.py"),
+    "frames and lines": ("/line.py", "/stream.py"),
     "the record": (
         *(
             "/record.py",

@@ -16,7 +16,7 @@ from autogen_core._message_handler_context import MessageHandlerContext
 from runtime.autogen_cluster.errors import CannotTravel, HostLost, NotLoadable
 from runtime.autogen_cluster.freight import unpack
 from runtime.autogen_cluster.host_runtime import HereOnHost, HostRuntime
-from runtime.autogen_cluster.line import Line, carry
+from runtime.autogen_cluster.line import Line
 from runtime.autogen_cluster.logs import Levels, ToDriver, listen_from
 from runtime.autogen_local.agents import Agents
 from runtime.autogen_local.mail import here
@@ -103,7 +103,7 @@ class AutoGenHost:
         async def on_driver(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             server.close()
             if agents is self._agents:
-                self._carrying = asyncio.ensure_future(carry(agents.line, reader, writer))
+                self._carrying = asyncio.ensure_future(agents.line.carry(reader, writer))
                 await asyncio.gather(self._carrying, return_exceptions=True)
 
         address, server = await listen(listening_ip(own_ip(), drivers_ip), on_driver)

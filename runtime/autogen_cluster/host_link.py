@@ -16,9 +16,9 @@ import structlog
 from runtime import clock
 from runtime.autogen_cluster.agent_host import AutoGenHost
 from runtime.autogen_cluster.errors import HostLost, NodeGone
-from runtime.autogen_cluster.line import Line, Perform, carry
+from runtime.autogen_cluster.line import Line, Perform
 from runtime.errors import ClusterLost
-from runtime.on_ray.actor_channel import RETRY_S, RETURN_LIMIT_S, ActorUnavailable, answer
+from runtime.on_ray.actor_channel import RETRY_S, RETURN_LIMIT_S, ActorGone, ActorUnavailable, answer
 from runtime.on_ray.ray_head import answers
 from runtime.on_ray.ray_place import host_options, nodes_for_hosts, own_ip
 from runtime.on_ray.stream import Stream, StreamLost, connected
@@ -91,12 +91,12 @@ class HostLink:
             line, self.is_down = Line(self._perform, "the driver"), False
             self._opened().set_result(line)
             reason = await self._carried(line, reader, writer)
-            log.warning("host.lost", host=self.name, process=self.process_id, error=_why(reason))
+            log.warning("host.lost", host=self.name, process=self.process_id, error=str(reason))
             self.is_down = True
             self._line = asyncio.get_running_loop().create_future()
             line.end(
                 HostLost(
-                    f"{self.name} (process {self.process_id}) ended while it handled a message: {_why(reason)}. "
+                    f"{self.name} (process {self.process_id}) ended while it handled a message: {reason}. "
                     "Its agents are made anew, without their state, when they get their next one"
                 )
             )
@@ -137,8 +137,8 @@ class HostLink:
                 return await connected(address)
             except (ActorUnavailable, StreamLost) as error:
                 reason = str(error)
-            except ClusterLost as error:
-                reason, self._actor = _why(error), None
+            except ActorGone as error:
+                reason, self._actor = str(error), None
             if self.node not in (nodes := await nodes_for_hosts()):
                 self.is_gone = True
                 raise NodeGone(f"{self.name} is gone with its node: {reason}", nodes)
@@ -148,7 +148,7 @@ class HostLink:
 
     async def _carried(self, line: Line, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Exception:
         """Carries parcels until the process is lost; says how that was seen, by the stream or by Ray."""
-        ways = [asyncio.ensure_future(carry(line, reader, writer)), asyncio.ensure_future(self._lived())]
+        ways = [asyncio.ensure_future(line.carry(reader, writer)), asyncio.ensure_future(self._lived())]
         try:
             done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             found = next(iter(done)).exception()
@@ -160,8 +160,3 @@ class HostLink:
 
     async def _lived(self) -> None:
         await answer(self._actor.live.remote)
-
-
-def _why(error: Exception) -> str:
-    """What has happened, without what is to be done about a run that can be taken up, which these cannot."""
-    return str(error).partition(";")[0]

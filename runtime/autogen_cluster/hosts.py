@@ -141,7 +141,7 @@ class Hosts:
         try:
             await watch_head(ray.get_runtime_context().gcs_address)
         except HeadLost as error:
-            self._lost = lost = ClusterLost(f"the agents on hosts are gone: {str(error).partition(';')[0]}")
+            self._lost = lost = ClusterLost(f"the agents on hosts are gone: {error}")
             for link in self._links:
                 link.abandon(lost)
 

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-import msgspec
 from ray.exceptions import ActorUnavailableError, RayActorError, RayError, RayTaskError
 
 from runtime import clock
@@ -22,9 +21,8 @@ from runtime.exchange.channel import Held, Loss, NotKnownHere, Past, RunOrder
 from runtime.exchange.fleet import PULL_WAIT_S
 from runtime.exchange.parcels import Parcel
 from runtime.exchange.recollection import Recalled
-from runtime.on_ray.line import CallingLine
 from runtime.on_ray.ray_place import own_ip
-from runtime.on_ray.sequencer_desk import ASKED
+from runtime.on_ray.sequencer_desk import DeskLine
 from runtime.on_ray.stream import Address, StreamLost, connected
 from runtime.placement import HostInfo
 
@@ -51,6 +49,10 @@ class ActorUnavailable(Exception):
     """The actor's process has died or cannot be reached; Ray is restarting it."""
 
 
+class ActorGone(Exception):
+    """The actor's process has died and Ray does not restart it, or Ray itself is gone."""
+
+
 class ActorChannel:
     """A channel to a `SequencerActor`; errors come back as what they were, without Ray's wrapping.
 
@@ -73,7 +75,7 @@ class ActorChannel:
         self._life = life
         self._hosts = hosts
         self._on_silent = on_silent
-        self._line: CallingLine | None = None
+        self._line: DeskLine | None = None
         self._connecting = asyncio.Lock()
 
     async def open(self, order: RunOrder) -> None:
@@ -108,7 +110,7 @@ class ActorChannel:
 
     async def forget(self, run: str, driver: str) -> None:
         """See `Channel.forget`. Called once: a sequencer that starts afresh knows nothing of the run anyway."""
-        with suppress(ActorUnavailable, StreamLost, ClusterLost, TimeoutError):
+        with suppress(ActorUnavailable, ActorGone, StreamLost, TimeoutError):
             async with asyncio.timeout(FORGET_LIMIT_S):
                 await self._call("forget", run, driver)
 
@@ -156,14 +158,13 @@ class ActorChannel:
             raise ActorUnavailable(f"no answer in {PULL_LIMIT_S:g} s") from None
 
     async def _call(self, verb: str, *arguments: Any) -> Any:
-        body = await (await self._connected()).call(verb, msgspec.msgpack.encode(arguments))
-        return ASKED[verb].result.decode(body)
+        return await (await self._connected()).ask(verb, *arguments)
 
-    async def _connected(self) -> CallingLine:
+    async def _connected(self) -> DeskLine:
         async with self._connecting:
             if self._line is None or self._line.is_broken:
                 address: Address = await answer(lambda: self._actor.address.remote(own_ip()))
-                self._line = CallingLine(*await connected(address))
+                self._line = DeskLine(*await connected(address))
             return self._line
 
     async def _persistently(self, call: Callable[[], Awaitable[Any]], is_of_run: bool = False) -> Any:
@@ -176,6 +177,8 @@ class ActorChannel:
         while True:
             try:
                 return await call()
+            except ActorGone as error:
+                raise resumable(error) from None
             except (ActorUnavailable, StreamLost, NotKnownHere) as error:
                 if isinstance(error, NotKnownHere) and not is_of_run:
                     raise
@@ -187,12 +190,17 @@ class ActorChannel:
             await asyncio.sleep(RETRY_S)
 
 
+def resumable(error: Exception) -> ClusterLost:
+    """What whoever performs a run is told of a loss."""
+    return ClusterLost(f"{error}; Ray's logs may say why, and `repertory resume` goes on with the run")
+
+
 async def answer(call: Callable[[], Awaitable[Any]]) -> Any:
     """Calls an actor and awaits its answer.
 
     Raises:
         ActorUnavailable: its process has died, and Ray is restarting it.
-        ClusterLost: it will not be restarted, or Ray itself is gone.
+        ActorGone: it will not be restarted, or Ray itself is gone.
         Exception: what the actor raised.
     """
     try:
@@ -203,10 +211,7 @@ async def answer(call: Callable[[], Awaitable[Any]]) -> Any:
     except ActorUnavailableError as error:
         raise ActorUnavailable(first_line(error)) from None
     except (RayActorError, RayError) as error:
-        raise ClusterLost(
-            f"an actor of this run is gone for good: {first_line(error)}; Ray's logs say why, and "
-            "`repertory resume` goes on with the run"
-        ) from None
+        raise ActorGone(f"an actor is gone for good: {first_line(error)}") from None
 
 
 def first_line(error: Exception) -> str:

@@ -24,7 +24,15 @@ from runtime import clock
 from runtime.errors import ClusterLost
 from runtime.exchange.channel import Loss
 from runtime.journals.journal_address import JournalAddress
-from runtime.on_ray.actor_channel import RETRY_S, RETURN_LIMIT_S, ActorChannel, ActorUnavailable, answer
+from runtime.on_ray.actor_channel import (
+    RETRY_S,
+    RETURN_LIMIT_S,
+    ActorChannel,
+    ActorGone,
+    ActorUnavailable,
+    answer,
+    resumable,
+)
 from runtime.on_ray.ray_actors import AgentHost, SequencerActor
 from runtime.on_ray.ray_head import HeadLost, watch_head
 from runtime.on_ray.ray_place import host_options, nodes_for_hosts, sequencer_options
@@ -88,6 +96,7 @@ class Crew:
         self._lives = itertools.count(1)
         self._suspicion = Suspicion(order.losses)
         self._fates: dict[str, asyncio.Future[None]] = {}
+        self._is_headless = False
         self._fault: Exception | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -97,7 +106,7 @@ class Crew:
         for n in range(max(self._order.hosts, len(nodes))):
             self._hire({}, nodes[n % len(nodes)])
         self._mind(self._staff_new_nodes())
-        self._mind(watch_head(ray.get_runtime_context().gcs_address))
+        self._mind(self._watch_head())
 
     def channel(self, run: str) -> ActorChannel:
         """The driver's channel to the sequencer of a run: the same for the same id and number of sequencers."""
@@ -145,6 +154,8 @@ class Crew:
         while True:
             try:
                 return dict(await answer(self.processes))
+            except ActorGone as error:
+                raise resumable(error) from None
             except ActorUnavailable as error:
                 if clock.monotonic() > deadline:
                     raise ClusterLost(f"not all actors are up after {RETURN_LIMIT_S:g} s: {error}") from None
@@ -157,7 +168,7 @@ class Crew:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for channel in self._channels:
             await channel.close()
-        if isinstance(self._fault, HeadLost):
+        if self._is_headless:
             return  # they are gone with it; Ray would wait for it to be told so
         for actor in (*self._sequencers.values(), *(post.actor for post in self._posts.values())):
             with suppress(Exception):  # where Ray is gone, so are they
@@ -178,6 +189,13 @@ class Crew:
                 if node not in staffed:
                     self._hire({}, node)
             await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _watch_head(self) -> None:
+        try:
+            await watch_head(ray.get_runtime_context().gcs_address)
+        except HeadLost as error:
+            self._is_headless = True
+            raise resumable(error) from None
 
     def _mind(self, work: Coroutine[Any, Any, None]) -> None:
         """Does something for as long as the crew is there; when it fails, no run can go on."""
@@ -210,9 +228,9 @@ class Crew:
                 await answer(partial(post.actor.attend.remote, life, sequencers, order.secrets, order.addresses))
             except ActorUnavailable as error:
                 log.warning("host.lost", host=name, life=life, error=str(error))
-            except ClusterLost:
+            except ActorGone as error:
                 if not await self._is_without_node(post):
-                    raise
+                    raise resumable(error) from None
             losses = await asyncio.gather(*(channel.leave(name, life) for channel in self._channels))
             self._suspect(losses)
             if not await self._returned(post, [run for loss in losses for run in loss.stranded]):
@@ -239,9 +257,9 @@ class Crew:
                 return True
             except ActorUnavailable as error:
                 reason = str(error)
-            except ClusterLost:
+            except ActorGone as error:
                 if not await self._is_without_node(post):
-                    raise
+                    raise resumable(error) from None
             if await self._is_without_node(post):
                 return False
             if clock.monotonic() > deadline:

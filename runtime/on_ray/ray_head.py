@@ -6,7 +6,6 @@ import asyncio
 from contextlib import suppress
 
 from runtime import clock
-from runtime.errors import ClusterLost
 
 LOOK_EVERY_S = 1.0
 ANSWER_LIMIT_S = 5.0
@@ -14,7 +13,7 @@ LOST_AFTER_S = 8.0
 """How long a head must not have answered to count as lost; a busy machine is slow, not lost."""
 
 
-class HeadLost(ClusterLost):
+class HeadLost(Exception):
     """The head of the cluster is gone, and all actors with it."""
 
 
@@ -29,10 +28,7 @@ async def watch_head(address: str) -> None:
         if await answers(address):
             answered_at = clock.monotonic()
         elif clock.monotonic() - answered_at > LOST_AFTER_S:
-            raise HeadLost(
-                f"the head of the Ray cluster at {address} does not answer any more, and the actors of the run are "
-                "gone with it; `repertory resume` goes on with the run"
-            )
+            raise HeadLost(f"the head of the Ray cluster at {address} does not answer any more")
         await asyncio.sleep(LOOK_EVERY_S)
 
 

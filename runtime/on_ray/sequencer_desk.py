@@ -1,4 +1,4 @@
-"""Where a sequencer is asked from other processes: each method can be called over a line, by its name.
+"""Where a sequencer is asked from other processes, over a line: each of its methods by its name.
 
 What is called with, and what comes back, is msgpack, read into the types that the methods name; nothing is unpickled.
 Every method may be called twice, see `runtime/exchange/channel.py`. Made by `SequencerActor`, called by `ActorChannel`.
@@ -7,23 +7,30 @@ Every method may be called twice, see `runtime/exchange/channel.py`. Made by `Se
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from traceback import format_exception
 from types import GenericAlias
 from typing import Any, get_type_hints
 
 import msgspec
+import structlog
 
-from runtime.errors import UsageError
-from runtime.events import AnyEvent, Digest, StepStarted
+from runtime.errors import RepertoryError, UsageError
+from runtime.events import AnyEvent, Digest, Failure, StepStarted
 from runtime.exchange.channel import Held, Loss, Past, RunOrder
 from runtime.exchange.parcels import Parcel
 from runtime.exchange.recollection import Recalled
-from runtime.on_ray.line import Body, answer_calls
-from runtime.on_ray.stream import Address, listen
+from runtime.failures import describe, revive
+from runtime.on_ray.line import Called, Line
+from runtime.on_ray.stream import Address, StreamLost, listen
 from runtime.placement import HostInfo
 from runtime.service import SequencerService
+
+log = structlog.get_logger(__name__)
 
 
 class SequencerDesk:
@@ -46,9 +53,12 @@ class SequencerDesk:
 
     async def _listen(self, ip: str) -> Address:
         async def on_stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            line = Line(self._perform, FAILURES, gives_up=False)
             self._streams.add(writer)
-            await answer_calls(self._perform, reader, writer)
+            with suppress(StreamLost):
+                await line.carry(reader, writer)
             self._streams.discard(writer)
+            await line.performed()  # what was begun is done to its end; it may be half of something
 
         address, server = await listen(ip, on_stream)
         self._servers.append(server)
@@ -62,10 +72,16 @@ class SequencerDesk:
             writer.close()
         await asyncio.gather(*(writer.wait_closed() for writer in self._streams), return_exceptions=True)
 
-    async def _perform(self, verb: str, body: Body) -> bytes:
+    async def _perform(self, called: Called) -> bytes:
+        verb = called.verb
         if (form := ASKED.get(verb)) is None:
             raise UsageError(f"a sequencer was asked to {verb!r}; it can be asked to {', '.join(sorted(ASKED))}")
-        found = await getattr(self, verb)(*form.arguments.decode(body))
+        try:
+            found = await getattr(self, verb)(*form.arguments.decode(called.body))
+        except Exception as error:
+            if not isinstance(error, RepertoryError):
+                log.error("desk.failed", verb=verb, trace="".join(format_exception(error)))
+            raise
         return msgspec.msgpack.encode(found)
 
     async def open(self, order: RunOrder, hosts: list[HostInfo]) -> None:
@@ -147,3 +163,60 @@ ASKED: Mapping[str, Form] = {
     if name not in ("address", "close") and not name.startswith("_")
 }
 """What can be asked over a line, and in which form: there is no other way in."""
+
+
+class _Failures:
+    """Errors as facts, as journals have them."""
+
+    def pack(self, error: BaseException) -> bytes:
+        return msgspec.msgpack.encode(describe(error))
+
+    def unpack(self, body: bytes) -> BaseException:
+        return revive(msgspec.msgpack.decode(body, type=Failure))
+
+
+FAILURES = _Failures()
+
+
+class DeskLine:
+    """The end of a line from which a desk is asked."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._line = Line(self._perform, FAILURES, gives_up=False)
+        self._writer = writer
+        carrying = self._carry(reader, writer)
+        self._carrying = asyncio.get_running_loop().create_task(carrying, context=contextvars.Context())
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it has ended."""
+        return self._line.is_broken
+
+    async def ask(self, verb: str, *arguments: object) -> Any:
+        """Has the desk do something, once or not at all.
+
+        Raises:
+            StreamLost: the line has ended; it may have been done or not.
+            Exception: what was raised there, of its own type where that takes a message.
+        """
+        return await self._line.call(verb, msgspec.msgpack.encode(arguments), ASKED[verb].result.decode)
+
+    def end(self, reason: str) -> None:
+        """Ends the line; who still awaits an answer is told the reason."""
+        self._line.end(StreamLost(reason))
+        self._carrying.cancel()
+        self._writer.close()
+
+    async def close(self) -> None:
+        """Hangs up; returns when the stream is closed."""
+        self.end("this end has hung up")
+        await asyncio.gather(self._carrying, self._writer.wait_closed(), return_exceptions=True)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self._line.carry(reader, writer)
+        except StreamLost as error:
+            self._line.end(error)
+
+    async def _perform(self, called: Called) -> bytes:
+        raise UsageError(f"a desk asked for {called.verb!r}; it only answers")

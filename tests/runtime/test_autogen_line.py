@@ -23,11 +23,11 @@ from pydantic import BaseModel
 
 from runtime.autogen_cluster.errors import CannotTravel, HostLost
 from runtime.autogen_cluster.freight import pack, pack_error, unpack, unpack_error
-from runtime.autogen_cluster.line import Line, carry
+from runtime.autogen_cluster.line import Line
 from runtime.autogen_cluster.travel import why_it_stays
 from runtime.failures import RemoteFailure
-from runtime.on_ray.stream import connected, listen
 from tests.runtime.hosted import Keeper, Lock, Refused, Worker
+from tests.runtime.test_line import carried, paired
 
 SHARED: list[str] = []
 
@@ -52,25 +52,15 @@ class Ends:
                 self.ended.put_nowait("task")
         return arguments[0]
 
-    async def carry(self, one: Line, other: Line) -> None:
-        while True:
-            other.receive(await one.take())
-
 
 @pytest.fixture
 async def ends() -> AsyncGenerator[Ends]:
     both = Ends()
-    ways = [asyncio.ensure_future(both.carry(*way)) for way in ((both.near, both.far), (both.far, both.near))]
-    yield both
-    for line in (both.near, both.far):
-        line.end(HostLost("over"))
-    for way in ways:
-        way.cancel()
-
-
-async def test_calls_begin_in_their_order_and_answers_find_their_callers(ends: Ends) -> None:
-    assert await asyncio.gather(*(ends.near.call("echo", n) for n in range(3_000))) == list(range(3_000))
-    assert [ends.began.get_nowait() for _ in range(3_000)] == [(n,) for n in range(3_000)]
+    near, far = await paired()
+    async with carried(both.near, near), carried(both.far, far):
+        yield both
+        for line in (both.near, both.far):
+            line.end(HostLost("over"))
 
 
 async def test_an_error_is_raised_at_the_caller_and_arguments_without_bytes_never_leave(ends: Ends) -> None:
@@ -104,23 +94,12 @@ async def test_an_ended_line_tells_all_who_wait_and_all_who_come_later(ends: End
         ends.near.call("echo", 1)
 
 
-async def test_a_line_goes_over_a_stream_and_ends_with_it() -> None:
-    both = Ends()
-    left = asyncio.Event()
-
-    async def on_driver(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with pytest.raises(HostLost):
-            await carry(both.far, reader, writer)
-        left.set()
-
-    address, server = await listen("127.0.0.1", on_driver)
-    reader, writer = await connected(address)
-    carrying = asyncio.ensure_future(carry(both.near, reader, writer))
-    assert await both.near.call("echo", "there and back") == "there and back"
-    carrying.cancel()
-    await asyncio.wait([carrying])
-    await left.wait()
-    server.close()
+async def test_a_line_ends_with_its_stream() -> None:
+    near, (_, writer) = await paired()
+    writer.close()
+    async with carried(Ends().near, near) as carrying:
+        with pytest.raises(HostLost, match="the stream was closed"):
+            await carrying
 
 
 # Errors on their way

@@ -13,12 +13,12 @@ from runtime.errors import UsageError
 from runtime.exchange.channel import Loss, NotKnownHere
 from runtime.journal import MemoryJournal
 from runtime.on_ray.actor_channel import ActorChannel, ActorUnavailable
-from runtime.on_ray.line import CallingLine
 from runtime.on_ray.ray_place import listening_ip
-from runtime.on_ray.sequencer_desk import ASKED, SequencerDesk
+from runtime.on_ray.sequencer_desk import ASKED, FAILURES, DeskLine, SequencerDesk
 from runtime.on_ray.stream import Address, StreamLost, connected, listen
 from runtime.placement import HostInfo
 from runtime.service import SequencerService
+from tests.runtime.test_line import calling, carried
 
 HOST = HostInfo("host-1")
 
@@ -103,13 +103,13 @@ async def test_a_call_under_way_is_made_again_at_the_next_process(actor: Actor, 
 
 
 async def test_only_what_is_meant_to_be_asked_can_be_asked(actor: Actor) -> None:
-    line = CallingLine(*await connected(await actor.address.remote()))
-    for verb in ("_perform", "address", "close", "__init__", "nothing"):
-        with pytest.raises(UsageError, match=f"asked to '{verb}'; it can be asked to describe, "):
-            await line.call(verb, msgspec.msgpack.encode(()))
-    with pytest.raises(msgspec.ValidationError, match="Expected `str`"):
-        await line.call("trouble", msgspec.msgpack.encode((1,)))
-    await line.close()
+    line = calling(FAILURES)
+    async with carried(line, await connected(await actor.address.remote())):
+        for verb in ("_perform", "address", "close", "__init__", "nothing"):
+            with pytest.raises(UsageError, match=f"asked to '{verb}'; it can be asked to describe, "):
+                await line.call(verb, msgspec.msgpack.encode(()), bytes)
+        with pytest.raises(msgspec.ValidationError, match="Expected `str`"):
+            await line.call("trouble", msgspec.msgpack.encode((1,)), bytes)
 
 
 async def test_other_machines_are_listened_to_only_where_one_of_them_asks() -> None:
@@ -132,7 +132,7 @@ async def test_who_does_not_know_the_secret_is_refused_and_others_are_not(actor:
     address = await actor.address.remote()
     with pytest.raises(StreamLost, match="could not be reached"):
         await connected(msgspec.structs.replace(address, secret=bytes(32)))
-    line = CallingLine(*await connected(address))
+    line = DeskLine(*await connected(address))
     assert not line.is_broken
     await line.close()
 
@@ -149,16 +149,16 @@ async def test_who_speaks_otherwise_breaks_the_line(actor: Actor) -> None:
         writer.close()
 
     address, server = await listen("127.0.0.1", gibberish)
-    line = CallingLine(*await connected(address))
+    line = DeskLine(*await connected(address))
     with pytest.raises(StreamLost, match="speaks otherwise"):
-        await line.call("trouble", msgspec.msgpack.encode(("",)))
+        await line.ask("trouble", "")
     assert line.is_broken
     await line.close()
     server.close()
 
 
 async def test_a_broken_line_says_why_to_who_calls_later(actor: Actor) -> None:
-    line = CallingLine(*await connected(await actor.address.remote()))
+    line = DeskLine(*await connected(await actor.address.remote()))
     await line.close()
     with pytest.raises(StreamLost, match="hung up"):
-        await line.call("trouble", msgspec.msgpack.encode(("",)))
+        await line.ask("trouble", "")
