@@ -7,7 +7,7 @@ One batch at a time, in the order of the queue; within it handlers start in the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -46,6 +46,8 @@ class Parts:
     """What a runtime is made of."""
 
     runtime: AgentRuntime
+    is_pumping: Callable[[], bool]
+    """Whether the runtime hands mail over by itself."""
     agents: Agents
     subscriptions: SubscriptionManager
     queue: MailQueue
@@ -96,7 +98,7 @@ class Deliveries:
 
     def flush_soon(self) -> None:
         """Sees to it that errors and ends reach the record and their waiters, even if nobody processes messages."""
-        if not getattr(self._parts.runtime, "is_pumping", False):
+        if not self._parts.is_pumping():
             self._flushes.add(task := asyncio.get_running_loop().create_task(self._flush()))
             task.add_done_callback(self._flushes.discard)
 

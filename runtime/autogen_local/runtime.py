@@ -96,8 +96,15 @@ class RayAgentRuntime(AgentRuntime):
         self._interventions = Interventions(intervention_handlers, self._observers)
         self._backlog = None if self._on_hosts is None else Backlog()
         parts = Parts(
-            *(self, self._agents, self._subscriptions, self._queue, self._interventions, self._observers),
-            *(self._letters, self._backlog),
+            runtime=self,
+            is_pumping=lambda: self.is_pumping,
+            agents=self._agents,
+            subscriptions=self._subscriptions,
+            queue=self._queue,
+            interventions=self._interventions,
+            observers=self._observers,
+            letters=self._letters,
+            backlog=self._backlog,
         )
         record = RunRecord(self.journal, run_id)
         self._deliveries = Deliveries(parts, record, ignores_errors=ignore_unhandled_exceptions)
