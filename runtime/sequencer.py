@@ -12,9 +12,7 @@ busy agent when what the agent is doing waits, directly or through others, for t
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -45,17 +43,10 @@ from runtime.events import (
     StepDecided,
     StepStarted,
 )
+from runtime.mail_book import MailBook, Message
 from runtime.routing import Routes
 from runtime.sleep_book import SleepBook
 from runtime.step_book import StepBook, outcome_of
-
-Message = MessageSent | MessagePublished
-
-ROOM = "room"
-"""The name of the timer step in which a delivery waits until there is room where it has sent its last message."""
-
-MAILBOX_LIMIT = 1000
-"""With how many messages that it has not finished with an agent has no room for more."""
 
 UNDO = "undo"
 """The agent type that undoes what an aborted run has done; the only one that is heard then."""
@@ -75,32 +66,13 @@ class Outgoing(msgspec.Struct, frozen=True, gc=False):
     """Whether a person gave this result: no host has its bytes."""
 
 
-@dataclass(slots=True)
-class _Delivery:
-    agent: AgentName
-    requests: set[str] = field(default_factory=set[str])
-    """Messages it has sent that are not answered yet."""
-    last: str = ""
-    """The last message that it has sent."""
-    room: str = ""
-    """The message for whose recipients it waits, until they have room for more."""
-
-
 class Sequencer:
-    """One run's order: its next seq, its mailboxes, what runs and what waits for what."""
+    """One run's order: its next seq, and its books of mail, of steps and of who sleeps."""
 
     def __init__(self, routes: Routes) -> None:
         self._routes = routes
         self._seq = 0
-        self._messages: dict[str, Message] = {}
-        self._mailboxes: dict[AgentName, deque[str]] = {}
-        self._running: dict[str, _Delivery] = {}
-        self._busy: dict[AgentName, set[str]] = {}
-        self._agents: dict[str, AgentName] = {}
-        self._unknown: dict[str, MessageSent] = {}
-        """Messages to agents that do not exist, until they are answered."""
-        self._rooms: dict[str, str] = {}
-        """The deliveries that wait for room, by the steps that they do it in."""
+        self._mail = MailBook()
         self._steps = StepBook()
         self._sleep = SleepBook()
         self._meter = Meter(routes.budget)
@@ -119,7 +91,7 @@ class Sequencer:
     @property
     def is_idle(self) -> bool:
         """Whether no message waits and no delivery runs."""
-        return not self._running and not self._mailboxes
+        return self._mail.is_idle
 
     @property
     def has_ended(self) -> bool:
@@ -135,7 +107,8 @@ class Sequencer:
         asked = {step.delivery for step in self._steps.asked()}
         has_only_asked = all(step.state == "asked" for step in self._steps.open())
         blocked = all(
-            name in asked or entry.requests or self._is_concurrent(entry.agent) for name, entry in self._running.items()
+            name in asked or self._mail.awaits_answer(name) or self._is_concurrent(agent)
+            for name, agent in self._mail.running().items()
         )
         return bool(asked) and has_only_asked and blocked
 
@@ -155,20 +128,12 @@ class Sequencer:
         return self._sleep
 
     def has_room(self, step: str) -> bool:
-        """Whether the delivery that waits in this step may send more; not before the step has started.
-
-        It may when the recipients of its last message have few enough waiting. It must when one of them waits, directly
-        or through others, for this very delivery: that mailbox would never empty.
-        """
-        delivery = self._rooms.get(step)
-        if delivery is None or delivery not in self._running:
-            return delivery is not None
-        full = self._crowded(self._running[delivery].room)
-        return not full or any(self._waits(agent, delivery) for agent in full)
+        """See `MailBook.has_room`."""
+        return self._mail.has_room(step)
 
     def running(self) -> dict[str, AgentName]:
         """The deliveries that have started and not completed, with their agents."""
-        return {delivery: entry.agent for delivery, entry in self._running.items()}
+        return self._mail.running()
 
     # What a shell does
 
@@ -217,17 +182,21 @@ class Sequencer:
 
     def _apply(self, event: AnyEvent) -> None:
         match event:
-            case StepStarted() | StepCompleted() | StepAsked() | StepDecided() | StepBegun():
+            case StepStarted() | StepCompleted():
                 self._steps.apply(event)
-                self._apply_room(event)
-            case MessageSent() | MessagePublished():
-                self._apply_message(event)
+                self._mail.apply_room(event)
+            case StepAsked() | StepDecided() | StepBegun():
+                self._steps.apply(event)
+            case MessageSent():
+                self._mail.apply_message(event, is_deliverable=self._routes.policy(event.recipient) is not None)
+            case MessagePublished():
+                self._mail.apply_message(event, is_deliverable=True)
             case DeliveryStarted():
-                self._apply_start(event)
+                self._mail.apply_start(event)
             case DeliveryCompleted():
-                self._apply_completion(event)
+                self._mail.apply_completion(event)
             case MessageCancelled():
-                self._forget_request(event.cause, event.message)
+                self._mail.apply_cancellation(event)
             case RunAborting():
                 self._aborting, self._ending = event, None
             case RunCompleted() | RunFailed():
@@ -256,19 +225,19 @@ class Sequencer:
     def _is_known(self, event: AnyEvent) -> bool:
         match event:
             case StepStarted():
-                return self._steps.is_known(event) or event.delivery not in self._agents
+                return self._steps.is_known(event) or not self._mail.has_started(event.delivery)
             case StepCompleted() | StepAsked() | StepDecided() | StepBegun():
                 return self._steps.is_known(event)
             case MessageSent() | MessagePublished():
-                return event.message in self._messages
+                return self._mail.has(event.message)
             case DeliveryStarted() | RunForked():
                 return True
             case DeliveryCompleted():
-                return event.delivery not in self._running
+                return not self._mail.is_running(event.delivery)
             case AgentSlept():
-                return event.agent in self._busy or event.agent in self._mailboxes or self._sleep.is_known(event)
+                return not self._mail.is_at_rest(event.agent) or self._sleep.is_known(event)
             case MessageCancelled():
-                return event.message not in self._messages
+                return not self._mail.has(event.message)
             case RunStarted():
                 return self._seq > 0
             case RunAborting():
@@ -282,8 +251,7 @@ class Sequencer:
             case MessageSent():
                 return event.cause == ids.ROOT and event.recipient.type == UNDO
             case StepStarted() | DeliveryCompleted():
-                agent = self._agents.get(event.delivery)
-                return agent is not None and agent.type == UNDO
+                return self._mail.has_started(event.delivery) and self._mail.agent(event.delivery).type == UNDO
             case StepCompleted() | RunFailed() | RunInterrupted():
                 return True
             case _:
@@ -317,10 +285,10 @@ class Sequencer:
             yield from self._starts(sent.recipient)
 
     def _left_over(self) -> Iterator[AnyEvent]:
-        for message in list(self._unknown):
-            yield self._undeliverable(self._unknown[message])
-        for agent in sorted(self._mailboxes):
-            for waiting in [self._messages[message] for message in self._mailboxes[agent]]:
+        for sent in self._mail.undeliverable():
+            yield self._undeliverable(sent)
+        for agent in self._mail.agents_with_mail():
+            for waiting in self._mail.waiting(agent):
                 if isinstance(waiting, MessageSent) and self._aborting is None and self._must_reenter(waiting):
                     yield self._start(agent, waiting.message)
             yield from self._starts(agent)
@@ -328,11 +296,11 @@ class Sequencer:
     def _starts(self, agent: AgentName) -> Iterator[AnyEvent]:
         if self._aborting is not None and agent.type != UNDO:
             return
-        while (queue := self._mailboxes.get(agent)) and self._is_free(agent):
-            yield self._start(agent, queue[0])
+        while (message := self._mail.next_message(agent)) is not None and self._is_free(agent):
+            yield self._start(agent, message)
 
     def _is_free(self, agent: AgentName) -> bool:
-        return not self._busy.get(agent) or self._is_concurrent(agent)
+        return not self._mail.is_busy(agent) or self._is_concurrent(agent)
 
     def _is_concurrent(self, agent: AgentName) -> bool:
         policy = self._routes.policy(agent)
@@ -340,45 +308,7 @@ class Sequencer:
 
     def _must_reenter(self, sent: MessageSent) -> bool:
         """Whether the busy recipient waits, directly or through others, for the delivery that sent this message."""
-        return not self._is_free(sent.recipient) and self._waits(sent.recipient, sent.cause)
-
-    def _waits(self, agent: AgentName, wanted: str) -> bool:
-        """Whether what a busy agent does waits, directly or through others, for the end of a delivery."""
-        seen: set[str] = set()
-        to_visit = list(self._busy.get(agent, ()))
-        while to_visit:
-            delivery = to_visit.pop()
-            if delivery == wanted:
-                return True
-            if delivery not in seen:
-                seen.add(delivery)
-                to_visit += self._waited_for(delivery)
-        return False
-
-    def _waited_for(self, delivery: str) -> Iterable[str]:
-        """The deliveries whose end this one waits for: those of its requests, or what keeps these from starting."""
-        for message in self._running[delivery].requests:
-            request = self._messages[message]
-            if isinstance(request, MessageSent):
-                own = ids.delivery_id(message, request.recipient)
-                yield from [own] if own in self._running else self._busy.get(request.recipient, ())
-        for agent in self._crowded(self._running[delivery].room):
-            yield from self._busy.get(agent, ())
-
-    def _crowded(self, message: str) -> list[AgentName]:
-        """The recipients of a message that have no room for more; none of no message."""
-        match self._messages.get(message):
-            case MessageSent(recipient=recipient):
-                recipients: Iterable[AgentName] = (recipient,)
-            case MessagePublished(recipients=found):
-                recipients = found
-            case None:
-                recipients = ()
-        return [agent for agent in recipients if self._waiting_at(agent) >= MAILBOX_LIMIT]
-
-    def _waiting_at(self, agent: AgentName) -> int:
-        """How many messages an agent has not finished with."""
-        return len(self._mailboxes.get(agent, ())) + len(self._busy.get(agent, ()))
+        return not self._is_free(sent.recipient) and self._mail.waits(sent.recipient, sent.cause)
 
     def _start(self, agent: AgentName, message: str) -> DeliveryStarted:
         delivery = ids.delivery_id(message, agent)
@@ -408,18 +338,18 @@ class Sequencer:
         match event:
             case StepStarted():
                 must_be_durable_first = event.effect in ("compensable", "irreversible") or event.is_metered
-                return Outgoing(event, to=self._agents[event.delivery] if must_be_durable_first else None)
+                return Outgoing(event, to=self._mail.agent(event.delivery) if must_be_durable_first else None)
             case StepCompleted():
                 is_given = self._steps.is_settled(event.step)
-                return Outgoing(event, to=self._agents[event.delivery], is_given=is_given)
+                return Outgoing(event, to=self._mail.agent(event.delivery), is_given=is_given)
             case DeliveryStarted():
-                return Outgoing(event, to=event.agent, message=self._messages[event.message])
+                return Outgoing(event, to=event.agent, message=self._mail.message(event.message))
             case StepBegun():
-                return Outgoing(event, to=self._agents[event.delivery])
+                return Outgoing(event, to=self._mail.agent(event.delivery))
             case StepAsked() | RunAborting() | RunInterrupted():
                 return Outgoing(event, to_driver=True)
             case DeliveryCompleted():
-                message = self._messages[event.message]
+                message = self._mail.message(event.message)
                 is_awaited = isinstance(message, MessageSent)
                 return Outgoing(
                     event, to=message.sender if is_awaited else None, to_driver=is_awaited and message.sender is None
@@ -427,58 +357,7 @@ class Sequencer:
             case AgentSlept():
                 return Outgoing(event, to=event.agent)
             case MessageCancelled():
-                message = self._messages[event.message]
+                message = self._mail.message(event.message)
                 return Outgoing(event, to=message.recipient if isinstance(message, MessageSent) else None)
             case _:
                 return Outgoing(event)
-
-    def _apply_message(self, event: Message) -> None:
-        self._messages[event.message] = event
-        if (sender := self._running.get(event.cause)) is not None:
-            sender.last = event.message
-        if isinstance(event, MessagePublished):
-            for agent in event.recipients:
-                self._mailboxes.setdefault(agent, deque()).append(event.message)
-            return
-        if sender is not None:
-            sender.requests.add(event.message)
-        if self._routes.policy(event.recipient) is not None:
-            self._mailboxes.setdefault(event.recipient, deque()).append(event.message)
-        else:
-            self._unknown[event.message] = event
-
-    def _apply_start(self, event: DeliveryStarted) -> None:
-        mailbox = self._mailboxes[event.agent]
-        mailbox.remove(event.message)
-        if not mailbox:
-            del self._mailboxes[event.agent]
-        self._running[event.delivery] = _Delivery(event.agent)
-        self._agents[event.delivery] = event.agent
-        self._busy.setdefault(event.agent, set()).add(event.delivery)
-
-    def _apply_completion(self, event: DeliveryCompleted) -> None:
-        self._running.pop(event.delivery, None)
-        self._unknown.pop(event.message, None)
-        if (busy := self._busy.get(event.agent)) is not None:
-            busy.discard(event.delivery)
-            if not busy:
-                del self._busy[event.agent]
-        message = self._messages[event.message]
-        if isinstance(message, MessageSent):
-            self._forget_request(message.cause, event.message)
-
-    def _apply_room(self, event: AnyEvent) -> None:
-        match event:
-            case StepStarted(kind="timer") if event.name == ROOM:
-                self._rooms[event.step] = event.delivery
-                if (asking := self._running.get(event.delivery)) is not None:
-                    asking.room = asking.last
-            case StepCompleted() if (delivery := self._rooms.pop(event.step, None)) is not None:
-                if (waiting := self._running.get(delivery)) is not None:
-                    waiting.room = ""
-            case _:
-                pass
-
-    def _forget_request(self, cause: str, message: str) -> None:
-        if (sender := self._running.get(cause)) is not None:
-            sender.requests.discard(message)

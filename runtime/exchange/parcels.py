@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from runtime.events import AgentName, AnyEvent, RunForked, StepStarted
-from runtime.sequencer import Message
+from runtime.mail_book import Message
 
 
 class ForkPast(msgspec.Struct, frozen=True):

@@ -28,7 +28,7 @@ from runtime.events import (
     Topic,
 )
 from runtime.hosting.link_book import LinkBook
-from runtime.sequencer import ROOM
+from runtime.mail_book import ROOM
 from runtime.steps import Recorded, StepCall, StepResult
 from runtime.team import CancelSignal
 

@@ -15,8 +15,8 @@ from runtime.hosting.delivery import WINDOW
 from runtime.journal import MemoryJournal
 from runtime.journals.sql_journal import SqliteJournal
 from runtime.local import LocalEngine
+from runtime.mail_book import MAILBOX_LIMIT
 from runtime.replay import replay
-from runtime.sequencer import MAILBOX_LIMIT
 from tests.runtime.flood import GATES, HEARD, Flood, performance
 
 MANY = MAILBOX_LIMIT + 2 * WINDOW
