@@ -150,6 +150,7 @@ def test_bytes_that_were_not_packed_are_refused(data: bytes) -> None:
     assert is_refused(bytes([PACKED]) + data)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_fields_that_were_not_packed_are_refused_or_read_as_an_event(data: st.DataObject) -> None:
     layout = data.draw(st.sampled_from(LAYOUTS))
