@@ -17,18 +17,31 @@ from runtime.errors import CorruptEvent, SeqConflict, StaleEpoch, UsageError
 from runtime.events import AnyEvent, Digest, RunForked
 from runtime.reading.run_summary import RunSummary, summarised
 
+FIRST_EPOCH = 1
+"""The epoch of a run's first owner."""
+
 
 class Journal(Protocol):
     """A durable record of runs. Methods may be called from many tasks at once."""
 
-    async def claim(self, run: str, *, is_new: bool = False) -> int:
+    async def claim(self, run: str) -> int:
         """Become the run's owner: returns its new epoch, and appends of older epochs are refused from now on.
 
-        The epoch is one above the last; a run that nobody has claimed before begins with 1. With `is_new`, a run that
-        somebody has claimed before stays as it is, and 0 is returned.
+        The epoch is one above the last; a run that nobody has claimed before begins with 1.
 
         Raises:
             JournalError: it could not be made durable.
+        """
+        ...
+
+    async def begin(self, run: str, events: Sequence[AnyEvent], blobs: Mapping[Digest, bytes] = {}) -> int:
+        """Become the owner of a run that nobody has claimed before, and append its first events, all or nothing.
+
+        Returns the epoch, which is 1. A run that somebody has claimed before stays as it is, and 0 is returned: also
+        to who began it with a call whose answer was lost.
+
+        Raises:
+            JournalError: as `append` does.
         """
         ...
 
@@ -113,13 +126,21 @@ class MemoryJournal:
         self._runs: dict[str, _Record] = {}
         self._blobs: dict[Digest, bytes] = {}
 
-    async def claim(self, run: str, *, is_new: bool = False) -> int:
+    async def claim(self, run: str) -> int:
         """See `Journal.claim`."""
         record = self._runs.setdefault(run, _Record())
-        if is_new and record.epoch:
-            return 0
         record.epoch += 1
         return record.epoch
+
+    async def begin(self, run: str, events: Sequence[AnyEvent], blobs: Mapping[Digest, bytes] = {}) -> int:
+        """See `Journal.begin`."""
+        if self._runs.get(run, _Record()).epoch:
+            return 0
+        check_blobs(blobs)
+        check_append(run, FIRST_EPOCH, events, owner=FIRST_EPOCH, last_seq=0)
+        epoch = await self.claim(run)
+        await self.append(run, epoch, events, blobs)
+        return epoch
 
     async def append(
         self, run: str, epoch: int, events: Sequence[AnyEvent], blobs: Mapping[Digest, bytes] = {}
@@ -191,7 +212,9 @@ def check_append(run: str, epoch: int, events: Sequence[AnyEvent], *, owner: int
 
 def opening_fork(events: Sequence[AnyEvent], last_seq: int) -> RunForked | None:
     """The event by which a run without events of its own (`last_seq` is 0) begins in the middle of another."""
-    first = events[0] if events and not last_seq else None
+    if last_seq or not events:
+        return None
+    first = events[0]
     return first if isinstance(first, RunForked) and first.seq > 1 else None
 
 

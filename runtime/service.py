@@ -77,13 +77,28 @@ class SequencerService:
         """
         if order.run in self._runs:
             raise _exists(order.run)
-        epoch = await self._store.claim(order.run, is_new=True)
-        if not epoch and (events := await self._store.events(order.run)):
-            if len(events) > 1 or not _is_same_beginning(events[0], order.started):
-                raise _exists(order.run)
+        routes = msgspec.json.decode(order.blobs[order.started.routes], type=Routes)
+        core = Sequencer(routes)
+        pending = Pending(core.take(order.started, at=clock.time_s()), order.blobs)
+        events = [outgoing.event for outgoing in pending.outgoing]
+        if epoch := await self._store.begin(order.run, events, order.blobs):
+            self._fleet.admit(order.driver)
+            entry = self._runs[order.run] = OpenRun(order, epoch, routes, core)
+            self._hand_on(entry, pending)
+        else:
+            await self._open_again(order)
+
+    async def _open_again(self, order: RunOrder) -> None:
+        """Opens a run that somebody has claimed before."""
+        if order.run in self._runs:
+            raise _exists(order.run)
+        events = await self._store.events(order.run)
+        if len(events) > 1 or (events and not _is_same_beginning(events[0], order.started)):
+            raise _exists(order.run)
+        if events:
             await self._restore(order.run, order.driver, dict)
             return
-        epoch = epoch or await self._store.claim(order.run)
+        epoch = await self._store.claim(order.run)
         routes = msgspec.json.decode(order.blobs[order.started.routes], type=Routes)
         self._fleet.admit(order.driver)
         self._runs[order.run] = OpenRun(order, epoch, routes, Sequencer(routes))
@@ -370,7 +385,7 @@ class SequencerService:
         except Exception as error:
             self._break(entry, pending, error)
             return
-        if isinstance(last, RunCompleted | RunFailed):
+        if entry.core.has_ended and isinstance(last, RunCompleted | RunFailed):
             self._end(entry, last)
         entry.durable_seq = last.seq
         entry.grown.ring()

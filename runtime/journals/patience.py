@@ -44,9 +44,13 @@ class PatientJournal:
             await self._changed.heard(wait_s)
         return self._trouble
 
-    async def claim(self, run: str, *, is_new: bool = False) -> int:
+    async def claim(self, run: str) -> int:
         """See `Journal.claim`; when an answer is lost, epochs are left out."""
-        return await self._insist(lambda: self._journal.claim(run, is_new=is_new))
+        return await self._insist(lambda: self._journal.claim(run))
+
+    async def begin(self, run: str, events: Sequence[AnyEvent], blobs: Mapping[Digest, bytes] = {}) -> int:
+        """See `Journal.begin`; when an answer is lost, the run may be found begun."""
+        return await self._insist(lambda: self._journal.begin(run, events, blobs))
 
     async def append(
         self,

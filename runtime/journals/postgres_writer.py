@@ -17,7 +17,7 @@ from runtime.journals.journal_address import JournalAddress
 from runtime.journals.postgres_database import Connection, connect_to_write, explained, is_usable
 from runtime.journals.postgres_reader import rows_of
 from runtime.journals.sql_group import GroupPlan, runs_of
-from runtime.journals.sql_rows import Append, Claim, EventRow, RunState, decode_state, encode_state
+from runtime.journals.sql_rows import Append, Begin, Claim, EventRow, RunState, decode_state, encode_state
 
 
 class PostgresWriter:
@@ -88,9 +88,9 @@ class _Transaction:
         return outcomes
 
     def _begin(self, group: Sequence[Claim | Append]) -> tuple[Mapping[str, RunState | JournalError], set[Digest]]:
-        """Locks and reads the runs, which claims make; finds out which blobs need not be sent."""
+        """Locks and reads the runs, which claims and beginnings make; finds out which blobs need not be sent."""
         runs = runs_of(group)
-        new = sorted({request.run for request in group if isinstance(request, Claim)})
+        new = sorted({request.run for request in group if isinstance(request, Claim | Begin)})
         digests = {name for request in group if isinstance(request, Append) for name in request.blobs}
         with self._connection.pipeline():
             self._connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")

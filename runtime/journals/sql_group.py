@@ -12,7 +12,7 @@ from runtime.errors import JournalError
 from runtime.events import Digest, RunForked
 from runtime.journal import check_append, check_fork, opening_fork
 from runtime.journals.packing import pack
-from runtime.journals.sql_rows import Append, Claim, EventRow, RunState, appended, claimed
+from runtime.journals.sql_rows import Append, Begin, Claim, EventRow, RunState, appended, claimed
 
 Stored = Callable[[str, int, int], Sequence[EventRow]]
 """Reads the rows of a run from one seq to another, both included; none where they are damaged or missing."""
@@ -39,17 +39,19 @@ class GroupPlan:
         """The blobs to write where they are not stored yet."""
 
     def perform(self, request: Claim | Append) -> int | BaseException:
-        """The new epoch of a claim, 0 for one that is not to be had and for an append, or the reason why nothing of
-        the request is written."""
+        """The new epoch of a claim and of a beginning, 0 for an append and where a run has begun already, or the reason
+        why nothing of the request is written."""
         try:
             state = self._state(request.run)
-            if isinstance(request, Claim):
-                return 0 if request.is_new and state.epoch else self._claim(state)
-            if not self._is_repeated(request, state):
-                self._append(request, state)
+            match request:
+                case Claim():
+                    return self._claim(state)
+                case Begin():
+                    return self._begin(request, state)
+                case Append():
+                    return self._append(request, state)
         except JournalError as error:
             return error
-        return 0
 
     def _state(self, run: str) -> RunState:
         """The run as the requests so far leave it."""
@@ -62,7 +64,18 @@ class GroupPlan:
         self.changed[state.run] = after = claimed(state)
         return after.epoch
 
-    def _append(self, request: Append, state: RunState) -> None:
+    def _begin(self, request: Begin, state: RunState) -> int:
+        if state.epoch:
+            return 0
+        self._add(request, claimed(state))
+        return request.epoch
+
+    def _append(self, request: Append, state: RunState) -> int:
+        if not self._is_repeated(request, state):
+            self._add(request, state)
+        return 0
+
+    def _add(self, request: Append, state: RunState) -> None:
         check_append(request.run, request.epoch, request.events, owner=state.epoch, last_seq=state.last_seq)
         if fork := opening_fork(request.events, state.last_seq):
             check_fork(request.run, fork, self._state(fork.parent).last_seq)

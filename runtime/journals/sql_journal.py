@@ -15,9 +15,9 @@ from typing import Protocol, TypeVar
 
 from runtime.errors import JournalError
 from runtime.events import AnyEvent, Digest
-from runtime.journal import check_blobs
+from runtime.journal import FIRST_EPOCH, check_blobs
 from runtime.journals.group_commit import GroupCommit
-from runtime.journals.sql_rows import Append, Claim
+from runtime.journals.sql_rows import Append, Begin, Claim
 from runtime.journals.sqlite_file import BUSY_S
 from runtime.journals.sqlite_reader import SqliteReader
 from runtime.journals.sqlite_writer import SqliteWriter
@@ -33,7 +33,8 @@ class Writer(Protocol):
     """How many transactions were written."""
 
     def write(self, group: Sequence[Claim | Append]) -> list[int | BaseException]:
-        """The new epoch of each claim, 0 for each append, or the error for which the request was left out.
+        """The new epoch of each claim, what `GroupPlan.perform` says of each other request, or the error for which it
+        was left out.
 
         Raises:
             JournalError: nothing of the group could be written.
@@ -84,9 +85,14 @@ class SqlJournal:
         """How many transactions this object has written."""
         return self._writer.commits
 
-    async def claim(self, run: str, *, is_new: bool = False) -> int:
+    async def claim(self, run: str) -> int:
         """See `Journal.claim`."""
-        return await self._commit.submit(Claim(run, is_new))
+        return await self._commit.submit(Claim(run))
+
+    async def begin(self, run: str, events: Sequence[AnyEvent], blobs: Mapping[Digest, bytes] = {}) -> int:
+        """See `Journal.begin`."""
+        check_blobs(blobs)
+        return await self._commit.submit(Begin(run, FIRST_EPOCH, tuple(events), dict(blobs)))
 
     def append(
         self, run: str, epoch: int, events: Sequence[AnyEvent], blobs: Mapping[Digest, bytes] = {}

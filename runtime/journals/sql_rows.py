@@ -27,8 +27,6 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     """A request to become the owner of a run."""
 
     run: str
-    is_new: bool = False
-    """Whether only a run is wanted that nobody has claimed."""
 
 
 class Append(msgspec.Struct, frozen=True, gc=False):
@@ -38,6 +36,10 @@ class Append(msgspec.Struct, frozen=True, gc=False):
     epoch: int
     events: Sequence[AnyEvent]
     blobs: Mapping[Digest, bytes]
+
+
+class Begin(Append, frozen=True, gc=False):
+    """A request to become the first owner of a run, of that epoch, and to add its first events."""
 
 
 class EventRow(msgspec.Struct, frozen=True, gc=False):
@@ -88,7 +90,8 @@ def appended(state: RunState, events: Sequence[AnyEvent]) -> tuple[RunState, lis
         CorruptEvent: the events that it has are of a newer format than this program writes.
     """
     rows: list[EventRow] = []
-    state = _in_this_format(state)
+    if state.format != FORMAT_VERSION:
+        state = _in_this_format(state)
     if fork := opening_fork(events, state.last_seq):
         state = msgspec.structs.replace(state, parent=fork.parent, shared=fork.seq - 1)
     sum_before = _first_sum(state)
@@ -103,8 +106,6 @@ def appended(state: RunState, events: Sequence[AnyEvent]) -> tuple[RunState, lis
 
 def _in_this_format(state: RunState) -> RunState:
     """The run as it goes on in the format of this program, which an older one than it refuses to read then."""
-    if state.format == FORMAT_VERSION:
-        return state
     if not state.format:
         return msgspec.structs.replace(state, format=FORMAT_VERSION)
     check_version(state.format, state.run, state.last_seq)

@@ -8,10 +8,11 @@ journal has.
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from runtime import clock
 from runtime.chaos import Account, Crash, Point, Trial, Verdict, compare, order_of
@@ -25,6 +26,8 @@ from runtime.local import LocalEngine
 from runtime.performance import Engine, Performance, recorded_performance
 from runtime.reading.run_summary import RunSummary
 from runtime.replay import replay
+
+T = TypeVar("T")
 
 Books = Callable[[Path], Mapping[str, int]]
 """What the world's own books in a run's directory say: how often each thing has happened."""
@@ -63,15 +66,23 @@ class CrashingJournal:
         self, run: str, epoch: int, events: Sequence[AnyEvent], blobs: Mapping[Digest, bytes] = {}
     ) -> None:
         """See `Journal.append`."""
+        await self._cut_around(lambda: self._inner.append(run, epoch, events, blobs), events)
+
+    async def begin(self, run: str, events: Sequence[AnyEvent], blobs: Mapping[Digest, bytes] = {}) -> int:
+        """See `Journal.begin`; it counts as an append."""
+        return await self._cut_around(lambda: self._inner.begin(run, events, blobs), events)
+
+    async def _cut_around(self, append: Callable[[], Awaitable[T]], events: Sequence[AnyEvent]) -> T:
         self.appends += 1
         is_last = self._point is not None and self.appends == self._point.place
         if self.is_dead or (is_last and self._point is not None and self._point.side == "before"):
             raise self._cut()
-        await self._inner.append(run, epoch, events, blobs)
+        appended = await append()
         if is_last or self.is_dead:
             raise self._cut()
         self.grown_at = self.grown_at or clock.monotonic()
         self.acknowledged += events
+        return appended
 
     def _cut(self) -> PowerCut:
         if not self.is_dead:
@@ -79,9 +90,9 @@ class CrashingJournal:
             self._on_crash()
         return PowerCut("the power is cut")
 
-    async def claim(self, run: str, *, is_new: bool = False) -> int:
+    async def claim(self, run: str) -> int:
         """See `Journal.claim`."""
-        return await self._inner.claim(run, is_new=is_new)
+        return await self._inner.claim(run)
 
     async def events(self, run: str, after: int = 0) -> list[AnyEvent]:
         """See `Journal.events`."""

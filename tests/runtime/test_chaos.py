@@ -131,9 +131,9 @@ class LosingJournal(MemoryJournal):
         super().__init__()
         self._held = NOTHING
 
-    async def claim(self, run: str, *, is_new: bool = False) -> int:
+    async def claim(self, run: str) -> int:
         self._held = NOTHING
-        return await super().claim(run, is_new=is_new)
+        return await super().claim(run)
 
     async def append(
         self, run: str, epoch: int, events: Sequence[AnyEvent], blobs: Mapping[Digest, bytes] = {}

@@ -186,9 +186,22 @@ async def test_closing_twice_does_nothing(journal: Journal) -> None:
     await journal.close()
 
 
-async def test_a_claim_of_a_new_run_takes_none_that_somebody_has_claimed(journal: Journal) -> None:
-    epoch = await journal.claim("r", is_new=True)
-    assert epoch == 1
-    assert await journal.claim("r", is_new=True) == 0
-    await journal.append("r", epoch, [started()], {})
+async def test_a_run_is_begun_once(journal: Journal) -> None:
+    await journal.claim("claimed")
+    assert await journal.begin("claimed", [started()]) == 0
+    assert await journal.begin("r", [started()], blobs("begun")) == 1
+    assert await journal.begin("r", [started()]) == 0
+    await journal.append("r", 1, deliveries(2, 3))
+    assert await journal.events("claimed") == []
+    assert await journal.events("r") == [started(), *deliveries(2, 3)]
+    assert await journal.blobs(blobs("begun")) == blobs("begun")
+    assert await journal.claim("r") == 2
+
+
+async def test_a_beginning_that_is_refused_claims_nothing(journal: Journal) -> None:
+    with pytest.raises(SeqConflict):
+        await journal.begin("r", deliveries(2, 3))
+    with pytest.raises(UsageError):
+        await journal.begin("r", [started()], {"f" * 32: b"no blob of this name"})
+    assert await journal.begin("r", [started()]) == 1
     assert await journal.claim("r") == 2

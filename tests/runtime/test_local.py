@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import cast
 
 import msgspec
@@ -28,6 +30,7 @@ from runtime.events import (
 )
 from runtime.exchange.parcels import Parcel
 from runtime.journal import MemoryJournal
+from runtime.journals.sql_journal import SqliteJournal
 from runtime.local import LocalEngine
 from runtime.replay import replay
 from runtime.service import SequencerService
@@ -107,6 +110,16 @@ async def test_an_unknown_recipient_fails_the_run_with_its_type() -> None:
     last = (await journal.events("run"))[-1]
     assert isinstance(last, RunFailed)
     assert last.failure.type == "runtime.errors:Undeliverable"
+
+
+async def test_of_two_drivers_that_begin_a_run_at_once_one_is_refused(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "journal.db")
+    engine = LocalEngine(journal)
+    ends = await asyncio.gather(*(engine.perform(performance("run", "ping")) for _ in range(2)), return_exceptions=True)
+    refused = [end for end in ends if isinstance(end, BaseException)]
+    assert [str(error) for error in refused] == ["a run 'run' exists already; choose another id"]
+    assert isinstance((await journal.events("run"))[-1], RunCompleted)
+    await journal.close()
 
 
 async def test_a_run_id_can_be_used_once() -> None:
