@@ -7,7 +7,7 @@ process that the person started. The driver is a host too: for the agents that a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Literal
@@ -54,6 +54,9 @@ STOPPING = ("budget", "unreachable")
 
 LAST_WORD_S = 10.0
 """How long a run that is stopped tries to write that down, in seconds."""
+
+MINDED_AFTER_S = 1.0
+"""How long a run must take before it is told how its journal is, in seconds."""
 
 
 async def drive(performance: Performance, channel: Channel, team: Team) -> Json:
@@ -134,13 +137,16 @@ class _Stage:
         self._host.on_broken(self._on_broken)
         self._answers: dict[str, asyncio.Future[Answer]] = {}
         self._over: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._over.add_done_callback(_looked_at)
         self._undone: dict[str, asyncio.Event] = {}
         self._was_given_up = False
         self._attendance = Attendance(
             channel, performance.run, part.team.routes(), performance.ask, performance.by, performance.quiet_s
         )
+        self._tasks: list[asyncio.Task[None]] = []
+        """What goes on as long as the run is attended."""
         self._leaving: asyncio.Task[None] | None = None
+        self._is_over = False
+        """Whether it was told the end of its run, after which nothing comes."""
         self._fault: Exception | None = None
         self._ended = asyncio.Event()
         self._seen = asyncio.Event()
@@ -155,7 +161,8 @@ class _Stage:
     @asynccontextmanager
     async def attended(self) -> AsyncGenerator[None]:
         """Pulls and watches as long as the block runs; afterwards everything durable has been shown."""
-        tasks = [asyncio.create_task(self._pull()), asyncio.create_task(self._mind_the_journal())]
+        tasks = self._tasks = [asyncio.create_task(self._pull())]
+        minding = asyncio.get_running_loop().call_later(MINDED_AFTER_S, self._mind)
         if self._performance.on_event is not None:
             tasks.append(asyncio.create_task(self._watch(self._performance.on_event)))
         try:
@@ -163,10 +170,9 @@ class _Stage:
             if self._performance.on_event is not None:
                 await self._seen.wait()
         finally:
+            minding.cancel()
             tasks += [self._leaving] if self._leaving is not None else []
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _end_all(tasks)
             self._fail(RunError(f"run {self._performance.run} was left; it can be taken up again"))
             await self._host.close()
             await self._channel.forget(self._performance.run, self._host.name)
@@ -212,9 +218,8 @@ class _Stage:
         """The answer to a message of the driver, whether it is told before it is waited for or later."""
         if message not in self._answers:
             self._answers[message] = asyncio.get_running_loop().create_future()
-            self._answers[message].add_done_callback(_looked_at)
             if self._over.done():
-                self._answers[message].set_exception(_told_to_callers(self._over.exception()))
+                _set_failure(self._answers[message], _told_to_callers(self._over.exception()))
         return self._answers[message]
 
     async def undo_all(self, failure: Failure) -> None:
@@ -265,6 +270,9 @@ class _Stage:
             async with asyncio.timeout(LAST_WORD_S):
                 await self._channel.submit(self._performance.run, [RunInterrupted(reason=reason, why=why)], {})
 
+    def _mind(self) -> None:
+        self._tasks.append(asyncio.create_task(self._mind_the_journal()))
+
     async def _mind_the_journal(self) -> None:
         """Tells when the run stands still because its journal cannot be used, and when it goes on."""
         while True:
@@ -283,6 +291,8 @@ class _Stage:
                     await self._rejoin()
                 for parcel in parcels:
                     await self._take(parcel)
+                if self._is_over:
+                    return
         except Exception as error:
             self._on_broken(self._performance.run, error)
 
@@ -302,6 +312,7 @@ class _Stage:
         self._told = parcel.event.seq
         match parcel.event:
             case RunCompleted() | RunFailed():
+                self._is_over = True
                 self._ended.set()
             case DeliveryCompleted() as event:
                 self._undone.setdefault(event.message, asyncio.Event()).set()
@@ -338,10 +349,10 @@ class _Stage:
     def _fail(self, error: BaseException) -> None:
         """The run does not go on: whoever waits for an answer, now or later, is told why."""
         if not self._over.done():
-            self._over.set_exception(error)
+            _set_failure(self._over, error)
             for answer in self._answers.values():
                 if not answer.done():
-                    answer.set_exception(_told_to_callers(error))
+                    _set_failure(answer, _told_to_callers(error))
 
     async def _watch(self, on_event: OnEvent) -> None:
         """Shows events until the last; whoever cannot be shown them (a closed terminal) does not stop the run."""
@@ -376,6 +387,22 @@ def _told_to_callers(error: BaseException | None) -> BaseException:
     """What whoever waits for an answer gets to know when its driver leaves the run, or the run ends."""
     assert error is not None, "a run is over with a reason"
     return error.error if isinstance(error, Left) else error
+
+
+def _set_failure(future: asyncio.Future[Any], error: BaseException) -> None:
+    """Has a future fail for which perhaps nobody waits."""
+    future.set_exception(error)
+    _looked_at(future)
+
+
+async def _end_all(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Ends tasks that still go on, and waits for that; why one has failed interests nobody any more."""
+    for task in tasks:
+        task.cancel()
+    if left := [task for task in tasks if not task.done()]:
+        await asyncio.wait(left)
+    for task in tasks:
+        _looked_at(task)
 
 
 def _looked_at(future: asyncio.Future[Any]) -> None:

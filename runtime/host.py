@@ -55,7 +55,7 @@ Submit = Callable[[str, list[AnyEvent], dict[Digest, bytes]], Awaitable[None]]
 Room = Callable[[str, str], Awaitable[bool]]
 """Asks the sequencer whether there is room for more messages, by run and step; see `Channel.room`."""
 
-_ENDS = (RunCompleted, RunFailed, RunInterrupted)
+_ENDS = frozenset[type[AnyEvent]]({RunCompleted, RunFailed, RunInterrupted})
 """What is told to a host as the last of a run."""
 
 log = structlog.get_logger(__name__)
@@ -108,6 +108,8 @@ class HostedRun:
         self._rest = RestWatch(team.rest, self._put_to_sleep)
         self._batch = _Batch()
         self._is_sending = False
+        self._is_releasing = False
+        """Whether an agent is at work, and may propose more before anything is to be sent."""
         self._sent: asyncio.Future[None] | None = None
         """The batch that is under way."""
         self._performing: dict[str, asyncio.Task[None]] = {}
@@ -128,11 +130,18 @@ class HostedRun:
             self._rest.see(cell)
 
     def _release_to(self, cell: Cell, parcel: Parcel) -> None:
+        """What the agent does is sent when all of it is known, behind the steps that it begins with that."""
         event = parcel.event
-        if parcel.is_past and isinstance(event, StepStarted | StepBegun) and not self._was_not_fired(event):
-            self._recover(cell, event)
-        else:
-            cell.release(self._with_result(parcel))
+        self._is_releasing = True
+        try:
+            if parcel.is_past and isinstance(event, StepStarted | StepBegun) and not self._was_not_fired(event):
+                self._recover(cell, event)
+            else:
+                cell.release(self._with_result(parcel))
+        finally:
+            self._is_releasing = False
+        if self._batch.events:
+            self._send_soon()
 
     def _cell(self, name: AgentName, state: bytes | None) -> Cell:
         return Cell(name, self._team.agents[name.type], self, state)
@@ -203,7 +212,8 @@ class HostedRun:
             return
         self._batch.events.append(self._with_trace(event))
         self._batch.blobs.update(blobs)
-        self._send_soon()
+        if not self._is_releasing:
+            self._send_soon()
 
     def _with_trace(self, event: AnyEvent) -> AnyEvent:
         """A message with the trace context that it carries; what is recorded of it does not depend on it."""
@@ -262,12 +272,12 @@ class HostedRun:
     def _send_soon(self) -> None:
         """Sends what has been proposed, unless a batch is under way; then it follows that.
 
-        What can go on at once goes on first. A step that is done at once is in the same batch as its start, and so
-        costs one append, not two.
+        What can go on at once goes on first: the tasks of steps are made before. A step that is done at once is in the
+        same batch as its start, and so costs one append, not two.
         """
         if not self._is_sending:
             self._is_sending = True
-            self._in_a_turn(partial(self._in_a_turn, self._send))
+            self._in_a_turn(self._send)
 
     def _in_a_turn(self, call: Callable[[], object]) -> None:
         self._loop.call_soon(call, context=self._context)
@@ -400,7 +410,7 @@ class Host:
 
     async def feed(self, parcel: Parcel) -> None:
         """Releases one parcel; the first one of a run builds its team here, the last one closes it."""
-        if isinstance(parcel.event, _ENDS):
+        if type(parcel.event) in _ENDS:
             await self.close_run(parcel.run)
             return
         run = self._runs.get(parcel.run)
