@@ -6,10 +6,11 @@ Every call blocks. `runtime/journals/sql_journal.py` makes them on one thread.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from runtime.blobs import verified
 from runtime.errors import CorruptEvent
@@ -22,8 +23,12 @@ from runtime.journals.sql_rows import EventRow, RunState, decode_state, summarie
 from runtime.journals.sqlite_file import PLACES, explained, open_to_read, stored_bytes
 from runtime.reading.run_summary import RunSummary
 
+T = TypeVar("T")
+
 MANY = 64
 """For how many names one statement asks."""
+
+_MARKS = ", ".join("?" * MANY)
 
 
 class SqliteReader:
@@ -86,6 +91,17 @@ def find_run(connection: sqlite3.Connection, run: str) -> tuple[int, RunState] |
     return None
 
 
+def absent_runs(connection: sqlite3.Connection, runs: Sequence[str]) -> set[str]:
+    """Those of the runs that are not there; the whole table is read, once for `MANY` of those without index entry."""
+    absent = {run.encode(): run for run in runs}
+    for how in ("", "NOT INDEXED"):
+        for names in _portions(list(absent.values())):
+            rows = connection.execute(f"SELECT run FROM runs {how} WHERE run IN ({_MARKS})", names)
+            for (name,) in rows:
+                absent.pop(stored_bytes(name), None)
+    return set(absent.values())
+
+
 def rows_of(connection: sqlite3.Connection, number: int, first: int, last: int) -> list[EventRow]:
     """The rows of a run, by its number, from seq `first` to `last`, both included."""
     before = number * PLACES
@@ -103,13 +119,17 @@ def last_number(connection: sqlite3.Connection) -> int:
 def stored_blobs(connection: sqlite3.Connection, digests: Sequence[Digest]) -> set[Digest]:
     """Those of the blobs that are there."""
     found: set[Digest] = set()
-    for place in range(0, len(digests), MANY):
-        names = [bytes.fromhex(digest) for digest in digests[place : place + MANY]]
-        names += names[:1] * (MANY - len(names))
-        marks = ", ".join("?" * MANY)
-        rows = connection.execute(f"SELECT digest FROM blobs WHERE digest IN ({marks})", names)
+    for names in _portions([bytes.fromhex(digest) for digest in digests]):
+        rows = connection.execute(f"SELECT digest FROM blobs WHERE digest IN ({_MARKS})", names)
         found.update(stored_bytes(name).hex() for (name,) in rows)
     return found
+
+
+def _portions(names: list[T]) -> Iterator[list[T]]:
+    """`MANY` names at a time; where fewer are left, the first of them again in the places that are too many."""
+    for place in range(0, len(names), MANY):
+        portion = names[place : place + MANY]
+        yield [*portion, *portion[:1] * (MANY - len(portion))]
 
 
 def _all_runs(view: sqlite3.Connection) -> list[tuple[str, bytes]]:

@@ -17,7 +17,7 @@ from runtime.journals.compression import squeeze
 from runtime.journals.sql_group import GroupPlan, runs_of
 from runtime.journals.sql_rows import Append, Claim, EventRow, RunState, encode_state
 from runtime.journals.sqlite_file import PLACES, data_version, explained, is_busy, open_to_write, write_rows
-from runtime.journals.sqlite_reader import find_run, last_number, rows_of, stored_blobs
+from runtime.journals.sqlite_reader import absent_runs, find_run, last_number, rows_of, stored_blobs
 
 KNOWN_LIMIT = 20_000
 """How many runs and blobs a writer keeps in mind; then it begins anew."""
@@ -35,7 +35,7 @@ class SqliteWriter:
         """How many transactions were written."""
 
     def write(self, group: Sequence[Claim | Append]) -> list[int | BaseException]:
-        """The new epoch of each claim, 0 for each append, or the error for which the request was left out.
+        """See `sql_journal.Writer.write`.
 
         What is wrong with one request does not touch the others. If the transaction fails (a blob that the disk has no
         room for, say), every request gets one of its own.
@@ -99,7 +99,7 @@ class _Transaction:
 
     def perform(self, group: Sequence[Claim | Append]) -> list[int | BaseException]:
         """Writes what may be written of the requests; see `SqliteWriter.write`."""
-        plan = GroupPlan({run: self._state(run) for run in runs_of(group)}, self._stored)
+        plan = GroupPlan(self._states(runs_of(group)), self._stored)
         outcomes = [plan.perform(request) for request in group]
         self._write_blobs(plan.blobs)
         self._write_runs(plan.changed)
@@ -107,9 +107,15 @@ class _Transaction:
         write_rows(self._connection, "INSERT INTO events (place, sum, data) VALUES", rows)
         return outcomes
 
-    def _state(self, run: str) -> RunState | JournalError:
+    def _states(self, runs: Sequence[str]) -> dict[str, RunState | JournalError]:
+        """How the runs that are there stand."""
+        known = self._known.runs
+        absent = absent_runs(self._connection, [run for run in runs if run not in known])
+        return {run: known[run][1] if run in known else self._found(run) for run in runs if run not in absent}
+
+    def _found(self, run: str) -> RunState | JournalError:
         try:
-            found = self._known.runs.get(run) or find_run(self._connection, run)
+            found = find_run(self._connection, run)
         except JournalError as error:
             return error
         if found is None:

@@ -50,6 +50,16 @@ async def test_reading_makes_no_file(journal: SqliteJournal, path: Path) -> None
     assert not path.parent.exists()
 
 
+async def test_runs_begin_together_but_those_that_somebody_else_has_begun(tmp_path: Path) -> None:
+    one, other = (SqliteJournal(tmp_path / "journal.db") for _ in range(2))
+    assert await other.begin("r7", [started()]) == 1
+    epochs = await asyncio.gather(*(one.begin(f"r{number}", [started()]) for number in range(200)))
+    assert [number for number, epoch in enumerate(epochs) if not epoch] == [7]
+    assert len(await one.runs()) == 200
+    for journal in (one, other):
+        await journal.close()
+
+
 async def test_appends_that_wait_together_share_one_transaction(journal: SqliteJournal) -> None:
     epochs = {f"r{number}": await journal.claim(f"r{number}") for number in range(200)}
     before = journal.commits
