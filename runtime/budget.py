@@ -65,17 +65,15 @@ class Meter:
     def apply(self, event: AnyEvent) -> None:
         """Counts an event."""
         match event:
-            case StepStarted() if event.is_metered and event.step not in self._open:
-                self._open[event.step] = event
-                self._count_call(event.kind, 1)
+            case StepStarted():
+                if event.is_metered and event.step not in self._open:
+                    self._open[event.step] = event
+                    self._count_call(event.kind, 1)
+            case StepCompleted():
+                if (started := self._open.pop(event.step, None)) is not None:
+                    self._count_end(started, event)
             case RunForked():
                 self._used.update(dict.fromkeys(LIMITS, 0.0))  # what came before was used by another run
-            case StepCompleted() if event.origin != "live" and (kept := self._open.pop(event.step, None)) is not None:
-                self._count_call(kept.kind, -1)
-            case StepCompleted() if (started := self._open.pop(event.step, None)) is not None:
-                tokens = (event.usage.get("input_tokens", 0), event.usage.get("output_tokens", 0))
-                self._used["tokens"] += sum(tokens)
-                self._used["cost"] += self._price(started).of(*tokens)
             case LimitsRaised():
                 self._budget = msgspec.structs.replace(self._budget, **event.limits)
             case _:
@@ -93,6 +91,14 @@ class Meter:
             if limit is not None and used[name] + wanted > limit:
                 return RunInterrupted(reason=_words(step, name, used[name], wanted, limit), why="budget")
         return None
+
+    def _count_end(self, started: StepStarted, ended: StepCompleted) -> None:
+        if ended.origin != "live":
+            self._count_call(started.kind, -1)
+            return
+        tokens = (ended.usage.get("input_tokens", 0), ended.usage.get("output_tokens", 0))
+        self._used["tokens"] += sum(tokens)
+        self._used["cost"] += self._price(started).of(*tokens)
 
     def _count_call(self, kind: str, number: int) -> None:
         if kind == "model":

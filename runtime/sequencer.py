@@ -148,8 +148,11 @@ class Sequencer:
         if self._is_stopped and not isinstance(proposed, StepCompleted | RunInterrupted):
             return []
         match proposed:
-            case StepStarted() if (refusal := self._refusal(proposed)) is not None:
-                return [self._number(refusal, at)]
+            case StepCompleted():
+                pass
+            case StepStarted():
+                if (refusal := self._refusal(proposed)) is not None:
+                    return [self._number(refusal, at)]
             case MessagePublished() if not proposed.recipients:
                 recipients = self._routes.subscribers(proposed.topic, proposed.sender)
                 proposed = msgspec.structs.replace(proposed, recipients=recipients)
@@ -260,6 +263,8 @@ class Sequencer:
     def _consequences(self, event: AnyEvent) -> Iterable[AnyEvent]:
         """What starts because of an event. Each is applied (by `_number`) before the next is decided."""
         match event:
+            case StepStarted() | StepCompleted():
+                return ()
             case MessageSent():
                 return self._arrive(event)
             case MessagePublished():

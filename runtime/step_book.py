@@ -65,14 +65,14 @@ class StepBook:
         match event:
             case StepStarted():
                 return self.has(event.step)
+            case StepCompleted():
+                return step is None
             case StepAsked():
                 return step is None or step.state != "open" or (event.why == "approval" and step.asked is not None)
             case StepDecided():
                 return step is None or step.state != "asked"
             case StepBegun():
                 return step is None or step.state != "allowed"
-            case StepCompleted():
-                return step is None
 
     def apply(self, event: StepStarted | StepAsked | StepDecided | StepBegun | StepCompleted) -> None:
         """Changes the book as the event says."""
@@ -80,6 +80,9 @@ class StepBook:
             case StepStarted():
                 if not self.has(event.step):
                     self._open[event.step] = OpenStep(event)
+            case StepCompleted():
+                self._open.pop(event.step, None)
+                self._done.add(event.step)
             case StepAsked():
                 step = self._open[event.step]
                 step.state, step.asked = "asked", event
@@ -87,9 +90,6 @@ class StepBook:
                 self._open[event.step].state = "allowed" if event.verdict in ("approve", "retry") else "settled"
             case StepBegun():
                 self._open[event.step].state = "open"
-            case StepCompleted():
-                self._open.pop(event.step, None)
-                self._done.add(event.step)
 
     def to_begin(self) -> list[StepBegun]:
         """What may begin because a person has let it through."""

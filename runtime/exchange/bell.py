@@ -19,6 +19,8 @@ class Bell:
 
     def ring(self) -> None:
         """Wakes all who wait."""
+        if not self._waiting:
+            return
         waiting, self._waiting = self._waiting, {}
         for future in waiting:
             if not future.done():

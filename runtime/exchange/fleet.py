@@ -140,6 +140,8 @@ class Fleet:
 
     def silent(self) -> list[tuple[str, int]]:
         """The hosts, with their lives, that have not pulled for `SILENCE_S`."""
+        if not self._places:
+            return []
         too_old = clock.monotonic() - SILENCE_S
         return [
             (name, place.life)

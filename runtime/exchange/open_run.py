@@ -117,13 +117,13 @@ class OpenRun:
     def payload(self, outgoing: Outgoing) -> Digest | None:
         """What must travel with an event: a result only to a host that cannot have it, fed or a person's."""
         match outgoing.event:
+            case StepCompleted(result=result) if outgoing.to is not None:
+                is_from_elsewhere = outgoing.is_given or outgoing.event.seq <= self.fed.get(outgoing.to, 0)
+                return result if is_from_elsewhere else None
             case DeliveryStarted() if outgoing.message is not None:
                 return outgoing.message.payload
             case DeliveryCompleted(response=response):
                 return response
-            case StepCompleted(result=result) if outgoing.to is not None:
-                is_from_elsewhere = outgoing.is_given or outgoing.event.seq <= self.fed.get(outgoing.to, 0)
-                return result if is_from_elsewhere else None
             case _:
                 return None
 

@@ -154,13 +154,13 @@ class Cell:
         self._loop.time_s = parcel.event.at
         self.seen = parcel.event.seq
         match parcel.event:
+            case StepCompleted() as event:
+                self._complete_step(event, parcel.payload)
             case DeliveryStarted() as event:
                 self._start(event, parcel)
             case StepStarted() | StepBegun() as event if (held := self.held(event)) is not None:
                 self.unhold(event.step)
                 self._host.perform(*held)
-            case StepCompleted() as event:
-                self._complete_step(event, parcel.payload)
             case DeliveryCompleted() as event:
                 self._respond(event, parcel.payload)
             case MessageCancelled() as event:

@@ -43,10 +43,11 @@ class Cells:
         nothing else."""
         assert parcel.to is not None
         event, name = parcel.event, parcel.to
-        if isinstance(event, DeliveryStarted) and event.state is not None:
-            self._wake(name, parcel.state)
-        elif isinstance(event, DeliveryStarted) and name not in self._awake:
-            self._awake[name] = self._make(name, None)
+        if isinstance(event, DeliveryStarted):
+            if event.state is not None:
+                self._wake(name, parcel.state)
+            elif name not in self._awake:
+                self._awake[name] = self._make(name, None)
         return self._awake.get(name)
 
     def _wake(self, name: AgentName, state: bytes | None) -> None:

@@ -33,6 +33,8 @@ from runtime.upgrades import JsonObject
 PACKED = 4
 """The first byte of a packed row, beside the methods of `compression.py`."""
 
+_FIRST = bytes([PACKED])
+
 _LONG_BYTES = 160
 """Above this length a row is squeezed where that makes it smaller."""
 
@@ -72,12 +74,16 @@ def _hash(prefix: str = "") -> _Field:
     return _Field(lru_cache(_LATELY)(pack), unpack)
 
 
+class _Numbers(dict[str, Kept]):
+    """Words and their numbers; a word without one stays as it is."""
+
+    def __missing__(self, word: str) -> Kept:
+        return word
+
+
 def _word(*words: str) -> _Field:
     """One of few words: as its number."""
-    numbers = {word: number for number, word in enumerate(words)}
-
-    def pack(word: str) -> Kept:
-        return numbers.get(word, word)
+    numbers = _Numbers((word, number) for number, word in enumerate(words))
 
     def unpack(kept: Kept) -> Kept:
         match kept:
@@ -86,7 +92,7 @@ def _word(*words: str) -> _Field:
             case _:
                 return kept
 
-    return _Field(pack, unpack)
+    return _Field(numbers.__getitem__, unpack)
 
 
 def _address(second: str) -> _Field:
@@ -178,7 +184,7 @@ class _Layout:
         for place, field in self._packed:
             values[place] = field.pack(values[place])
         values.append(self.number)
-        return bytes([PACKED]) + _encoder.encode(values)
+        return _FIRST + _encoder.encode(values)
 
     def unpack(self, values: list[Kept]) -> JsonObject:
         if len(values) != len(self.names):
@@ -245,7 +251,7 @@ def unpack(kept: bytes) -> bytes | JsonObject:
     Raises:
         ValueError: these are not bytes that `pack` has made.
     """
-    if kept[:1] != bytes([PACKED]):
+    if kept[:1] != _FIRST:
         return expand(kept)
     try:
         values = _decoder.decode(kept[1:])

@@ -46,6 +46,9 @@ class RunSummary(msgspec.Struct, frozen=True, gc=False):
     """The steps in which a person was asked and has not answered yet."""
 
 
+_NAMING = (RunStarted, RunForked)
+
+
 def summarised(run: str, before: RunSummary | None, events: Sequence[AnyEvent]) -> RunSummary | None:
     """The summary after these events, which follow those that `before` was made of; None for no events at all."""
     if not events:
@@ -53,7 +56,7 @@ def summarised(run: str, before: RunSummary | None, events: Sequence[AnyEvent]) 
     summary = before or RunSummary(run, started_at=events[0].at)
     name, status, questions = summary.name, summary.status, summary.questions
     for event in events:
-        name = event.name if isinstance(event, RunStarted | RunForked) else name
+        name = event.name if isinstance(event, _NAMING) else name
         questions = _open_questions(questions, event)
         status = _status(status, questions, event)
     last = events[-1]
@@ -63,14 +66,13 @@ def summarised(run: str, before: RunSummary | None, events: Sequence[AnyEvent]) 
 
 
 def _open_questions(before: tuple[str, ...], event: AnyEvent) -> tuple[str, ...]:
-    if not before and isinstance(event, StepCompleted):
-        return before
-    is_asked = isinstance(event, StepAsked) or (isinstance(event, StepStarted) and event.kind == "question")
-    if isinstance(event, StepAsked | StepStarted) and is_asked and event.step not in before:
-        return (*before, event.step)
-    if isinstance(event, StepDecided | StepCompleted) and event.step in before:
-        return tuple(step for step in before if step != event.step)
-    return before
+    match event:
+        case StepCompleted() | StepDecided():
+            return tuple(step for step in before if step != event.step) if before else before
+        case StepStarted(kind="question") | StepAsked() if event.step not in before:
+            return (*before, event.step)
+        case _:
+            return before
 
 
 _BEGINS = frozenset[type[AnyEvent]](
