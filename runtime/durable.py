@@ -18,7 +18,7 @@ from typing import Literal, cast
 import structlog
 from autogen_agentchat.teams import BaseGroupChat
 
-from runtime.autogen_teams.component import dumped
+from runtime.autogen_teams.component import dumped, loaded
 from runtime.autogen_teams.durable_record import FIRST, EndedRun, Log, numbered_requests
 from runtime.autogen_teams.durable_team import DurableTeam
 from runtime.autogen_teams.function import reference_of
@@ -135,6 +135,7 @@ def _described(team: Made) -> _Described:
     if why is None:
         try:
             component, secrets = dumped(team)
+            loaded(component, secrets)  # some of AutoGen's own parts describe themselves so that nobody can make them
         except Exception as error:  # whatever a part of a team answers when it is asked to describe itself
             why = f"{type(error).__name__}: {error}"
         else:

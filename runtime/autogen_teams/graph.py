@@ -114,6 +114,8 @@ def _with_repeats(team: Any) -> Iterator[Part]:
 
 def _why_it_stays(part: Part) -> str | None:
     value = part.value
+    if (why := _why_nobody_makes(type(value))) is not None:
+        return why
     if isinstance(value, FunctionTool) and "._handoff_tools" not in part.path and not _has_name(value):
         return f"is a tool around {_called(value._func)}"  # pyright: ignore[reportPrivateUsage]  # as above
     if isinstance(value, MessageFactory):
@@ -123,6 +125,22 @@ def _why_it_stays(part: Part) -> str | None:
     if is_function and not str(getattr(inspect.unwrap(cast(Any, value)), "__module__", "")).startswith("autogen_"):
         return f"is {_called(value)}"
     return None
+
+
+def _why_nobody_makes(cls: type) -> str | None:
+    """Why other processes would not make an object of this class from what it says of itself.
+
+    A class that is derived from a component says of itself what its base says, and would be made as that one.
+    """
+    if not issubclass(cls, (*PARTS, *REACHES_OUT)):
+        return None
+    name = f"{cls.__module__}.{cls.__qualname__}"
+    if cls.__module__ == "__main__" or "<locals>" in cls.__qualname__:
+        return f"is a {name}, which only this process has"
+    provider: str | None = getattr(cls, "component_provider_override", None)
+    if provider is None or "component_provider_override" in vars(cls):
+        return None
+    return f"is a {name}, which would be made elsewhere as the {provider} that it is derived from"
 
 
 def _is_own(cls: type) -> bool:

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.base import TaskResult
-from autogen_agentchat.conditions import FunctionalTermination, TextMentionTermination
+from autogen_agentchat.conditions import FunctionalTermination, TextMentionTermination, TokenUsageTermination
 from autogen_agentchat.messages import TextMessage
 from autogen_agentchat.teams import BaseGroupChat, RoundRobinGroupChat
+from autogen_core.models import CreateResult
 from autogen_ext.models.openai import OpenAIChatCompletionClient
+from autogen_ext.models.replay import ReplayChatCompletionClient
 
 from runtime.autogen_teams.component import dumped
 from runtime.autogen_teams.graph import stays
@@ -180,10 +182,39 @@ async def test_a_key_is_never_on_record(theatre: Theatre, monkeypatch: pytest.Mo
     assert b"sk-very-secret" not in await theatre.journal.blob((await theatre.events())[0].spec)  # type: ignore[union-attr]  # the first event has one
 
 
+class Loud(ReplayChatCompletionClient):
+    """A client that is derived from one of AutoGen's, and does otherwise."""
+
+    async def create(self, *given: Any, **named: Any) -> CreateResult:
+        answer = await super().create(*given, **named)
+        answer.content = f"{answer.content}!"
+        return answer
+
+
+def loud() -> BaseGroupChat:
+    """A team whose client is a class of ours."""
+    return RoundRobinGroupChat([AssistantAgent("a", Loud(["one"], model_info=INFO))], max_turns=1)
+
+
+async def test_a_class_that_is_derived_from_a_component_is_not_made_as_that(theatre: Theatre) -> None:
+    async with theatre.playing(loud) as team:
+        assert said(await team.run(task="go"))[-1] == ("a", "one!")
+
+
+async def test_a_part_that_nobody_can_make_from_what_it_says_stays_here(theatre: Theatre) -> None:
+    def make() -> BaseGroupChat:
+        until = TokenUsageTermination(max_total_token=1)
+        return RoundRobinGroupChat([says("a", "one")], termination_condition=until)
+
+    async with theatre.playing(make) as team:
+        assert "Token usage limit reached" in str((await team.run(task="go")).stop_reason)
+
+
 @pytest.mark.parametrize(
     ("team", "why"),
     [
         (lambda: RoundRobinGroupChat([says("a", tools=[lambda: 1])]), "is a tool around the function"),
+        (loud, "which would be made elsewhere as the autogen_ext.models.replay.ReplayChatCompletionClient"),
         (
             lambda: (lambda one: RoundRobinGroupChat([AssistantAgent("a", one), AssistantAgent("b", one)]))(model("x")),
             "are one client that answers from one list",
@@ -191,7 +222,7 @@ async def test_a_key_is_never_on_record(theatre: Theatre, monkeypatch: pytest.Mo
         (lambda: RoundRobinGroupChat([says("a", tools=[double])]), None),
         (lambda: RoundRobinGroupChat([says("a", handoffs=["b"]), says("b")]), None),
     ],
-    ids=["a lambda", "a shared script", "a function", "handoffs"],
+    ids=["a lambda", "a derived class", "a shared script", "a function", "handoffs"],
 )
 def test_what_cannot_leave_the_process_is_named(team: Any, why: str | None) -> None:
     found = stays(team())
