@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 from autogen_core import CancellationToken, ComponentModel
@@ -210,28 +211,27 @@ class SteppedExecutor(CodeExecutor):
         await _step("tool", f"{self._name}.restart", None, restart, "idempotent")
 
 
-def stepped_input(
-    name: str, own: Callable[..., Any] | None, ask: Ask | None
-) -> Callable[[str, CancellationToken | None], Awaitable[str]]:
-    """What a user proxy asks its person with: a question whose answer is on record.
+@dataclass(frozen=True, slots=True)
+class SteppedInput:
+    """What a user proxy asks its person with: a question whose answer is on record."""
 
-    `own` is the function that the proxy was made with; without one the run's own person is asked, and where nobody is
-    there the run waits for `repertory answer`.
-    """
+    name: str
+    own: Callable[..., Any] | None
+    """The function that the proxy was made with; without one the run's own person is asked."""
+    ask: Ask | None
 
-    async def answer(prompt: str, cancellation_token: CancellationToken | None) -> str:
-        async def put(_: str) -> StepResult:
-            if own is not None:
-                return StepResult(await _own_answer(own, prompt))
-            said = None if ask is None else await ask(prompt)
-            if said is None:
-                raise NeedsPerson(f"{name}: {prompt}".strip())
-            return StepResult(said)
-
-        asked = _step("question", name, {"question": prompt}, put)
+    async def __call__(self, prompt: str, cancellation_token: CancellationToken | None) -> str:
+        """The answer; where nobody is there to give one, the run waits for `repertory answer`."""
+        asked = _step("question", self.name, {"question": prompt}, lambda _: self._put(prompt))
         return str((await linked(asked, cancellation_token)).value)
 
-    return answer
+    async def _put(self, prompt: str) -> StepResult:
+        if self.own is not None:
+            return StepResult(await _own_answer(self.own, prompt))
+        said = None if self.ask is None else await self.ask(prompt)
+        if said is None:
+            raise NeedsPerson(f"{self.name}: {prompt}".strip())
+        return StepResult(said)
 
 
 async def _own_answer(own: Callable[..., Any], prompt: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from autogen_agentchat.agents import UserProxyAgent
@@ -15,7 +15,7 @@ from autogen_core.models import ChatCompletionClient
 from autogen_core.tools import BaseTool, StaticWorkbench, Tool, Workbench
 
 from runtime.autogen_teams.graph import MACHINERY, is_part
-from runtime.autogen_teams.outside import SteppedExecutor, SteppedMemory, SteppedWorkbench, stepped_input
+from runtime.autogen_teams.outside import SteppedExecutor, SteppedInput, SteppedMemory, SteppedWorkbench
 from runtime.autogen_teams.steps import SteppedModel, SteppedTool
 from runtime.events import EffectClass
 from runtime.kinds import is_dict, is_list, is_tuple
@@ -63,9 +63,15 @@ class Wrapping:
             if name not in MACHINERY:
                 own[name] = self.wrap(inner, is_handoff=name == "_handoff_tools")
         if isinstance(part, UserProxyAgent):
-            given = None if part.input_func is cancellable_input else part.input_func
-            part.input_func = stepped_input(part.name, given, self.ask)
+            part.input_func = self._input(part)
             own["_is_async"] = True  # it looks at the function once, when it is made
+
+    def _input(self, proxy: UserProxyAgent) -> SteppedInput:
+        """What it asks with; a team that its process shares is wrapped for each part of the run that is built there."""
+        given: Any = proxy.input_func
+        if isinstance(given, SteppedInput):
+            return replace(given, ask=given.ask or self.ask)
+        return SteppedInput(proxy.name, None if given is cancellable_input else given, self.ask)
 
     def _stepped(self, value: Any, is_handoff: bool) -> Any:
         match value:

@@ -148,14 +148,16 @@ async def test_a_team_that_cannot_leave_this_process_is_recorded_on_ray_all_the_
 ) -> None:
     code = (
         "import asyncio, sys, pathlib\n"
+        "from autogen_agentchat.agents import UserProxyAgent\n"
         "from autogen_agentchat.conditions import FunctionalTermination\n"
         "from autogen_agentchat.teams import RoundRobinGroupChat\n"
         "from runtime.durable import Stage, durable\n"
         "from runtime.on_ray.ray_local import ensure_ray\n"
         "from tests.runtime.chats import says, said\n"
         "async def main(home, folder):\n"
-        "    until = FunctionalTermination(lambda messages: messages[-1].source == 'a')\n"
-        "    team = RoundRobinGroupChat([says('a', 'one')], termination_condition=until)\n"
+        "    until = FunctionalTermination(lambda messages: messages[-1].source == 'b')\n"
+        "    typing = UserProxyAgent('b', input_func=lambda prompt: 'two')\n"
+        "    team = RoundRobinGroupChat([says('a', 'one'), typing], termination_condition=until)\n"
         "    stage = Stage('ray', ensure_ray(home).address, hosts=1)\n"
         "    async with await durable(team, run_id='run', journal=folder / 'journal.db', engine=stage) as team:\n"
         "        print(said(await team.run(task='go')))\n"
@@ -169,8 +171,8 @@ async def test_a_team_that_cannot_leave_this_process_is_recorded_on_ray_all_the_
     )
     out, err = await done.communicate()
     assert done.returncode == 0, err.decode()
-    assert out.decode().splitlines()[-1] == "[('user', 'go'), ('a', 'one')]"
-    assert "_func is the function __main__.main.<locals>.<lambda>" in out.decode() + err.decode()
+    assert out.decode().splitlines()[-1] == "[('user', 'go'), ('a', 'one'), ('b', 'two')]"
+    assert "func is the function __main__.main.<locals>.<lambda>" in out.decode() + err.decode()
     journal = SqliteJournal(tmp_path / "journal.db")
     assert isinstance((await journal.events("run"))[-1], RunCompleted)
     await journal.close()

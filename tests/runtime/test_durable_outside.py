@@ -32,6 +32,8 @@ from autogen_core.model_context import ChatCompletionContext
 from autogen_core.models import SystemMessage
 from autogen_core.tools import TextResultContent, ToolResult, ToolSchema, Workbench
 
+from runtime.autogen_teams.outside import SteppedInput
+from runtime.autogen_teams.wrap import Wrapping
 from runtime.durable import Stage
 from runtime.errors import WaitingForPerson
 from tests.runtime.chats import Theatre, call, double, model, says, shout
@@ -100,6 +102,16 @@ async def test_a_user_proxy_answers_with_what_the_person_types(theatre: Theatre)
     async with theatre.playing(make) as team:
         assert (await team.run(task="go")).messages[-1].to_text() == "yes DONE"
     assert len(asked) == 1
+
+
+def test_a_user_proxy_that_is_wrapped_again_asks_with_its_own_function() -> None:
+    def typed(prompt: str) -> str:
+        return prompt
+
+    proxy = UserProxyAgent("person", input_func=typed)
+    for _ in range(2):
+        Wrapping("run", {}, None).wrap(RoundRobinGroupChat([proxy]))
+    assert proxy.input_func == SteppedInput("person", typed, None)
 
 
 def shy() -> BaseGroupChat:
