@@ -164,6 +164,7 @@ class DurableTeam:
         except GeneratorExit:
             if not asking.done():
                 self._cancel_soon(number)
+                await asyncio.wait([asking])  # so that the team can be asked for something else
             raise
         finally:
             self._streams.pop(ids.message_id(ids.ROOT, number), None)

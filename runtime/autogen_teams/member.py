@@ -147,6 +147,8 @@ class Member:
     async def receive(self, incoming: Incoming) -> bytes:
         """Hands the message to the agent; an event that it fails at ends the team's task, as it does in AutoGen."""
         message = self._letters.decode(incoming.payload)
+        if isinstance(message, events.GroupChatStart):
+            _nobody_speaks(self.agent)
         try:
             answer = await self._answer(message, incoming)
         except Exception as error:
@@ -216,6 +218,13 @@ def externals(condition: Any) -> list[ExternalTermination]:
     if condition is None:
         return []
     return [part.value for part in parts(condition) if isinstance(part.value, ExternalTermination)]
+
+
+def _nobody_speaks(agent: Any) -> None:
+    """Where a task begins: a manager goes on waiting for whoever failed or was cancelled in the task before."""
+    speakers: list[str] | None = getattr(agent, "_active_speakers", None)
+    if speakers is not None:
+        speakers.clear()
 
 
 def _tells_by_itself(message: Any) -> bool:

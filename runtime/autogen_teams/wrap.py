@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from autogen_agentchat.agents import UserProxyAgent
 from autogen_agentchat.agents._user_proxy_agent import cancellable_input
+from autogen_agentchat.base import ChatAgent
 from autogen_agentchat.tools._task_runner_tool import TaskRunnerTool
 from autogen_core.code_executor import CodeExecutor
 from autogen_core.memory import ListMemory, Memory
@@ -17,6 +18,7 @@ from autogen_core.tools import BaseTool, StaticWorkbench, Tool, Workbench
 from runtime.autogen_teams.graph import MACHINERY, is_part
 from runtime.autogen_teams.outside import SteppedExecutor, SteppedInput, SteppedMemory, SteppedWorkbench
 from runtime.autogen_teams.steps import SteppedModel, SteppedTool
+from runtime.autogen_teams.turn import Turn
 from runtime.events import EffectClass
 from runtime.kinds import is_dict, is_list, is_tuple
 from runtime.team import Ask
@@ -62,6 +64,8 @@ class Wrapping:
         for name, inner in list(own.items()):
             if name not in MACHINERY:
                 own[name] = self.wrap(inner, is_handoff=name == "_handoff_tools")
+        if isinstance(part, ChatAgent) and not isinstance(own.get("on_messages_stream"), Turn):
+            own["on_messages_stream"] = Turn(part.on_messages_stream)
         if isinstance(part, UserProxyAgent):
             part.input_func = self._input(part)
             own["_is_async"] = True  # it looks at the function once, when it is made

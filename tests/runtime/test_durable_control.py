@@ -19,6 +19,7 @@ from autogen_agentchat.conditions import (
 from autogen_agentchat.messages import (
     BaseChatMessage,
     TextMessage,
+    ToolCallRequestEvent,
 )
 from autogen_agentchat.teams import (
     BaseGroupChat,
@@ -26,7 +27,7 @@ from autogen_agentchat.teams import (
 )
 from autogen_core import CancellationToken
 
-from tests.runtime.chats import Theatre, said, says
+from tests.runtime.chats import Theatre, call, said, says
 
 
 async def test_a_stream_stops_at_an_external_termination(theatre: Theatre) -> None:
@@ -152,18 +153,51 @@ async def test_a_task_is_given_up_when_nobody_listens_any_more(theatre: Theatre)
         await stream.aclose()
 
 
-class Refuses(BaseChatAgent):
-    """Fails in its turn."""
+@pytest.mark.parametrize("is_left", [False, True], ids=["the token", "the stream"])
+async def test_a_task_that_is_cancelled_in_a_tool_leaves_nothing_that_waits(theatre: Theatre, is_left: bool) -> None:
+    gate = asyncio.Event()
 
-    def __init__(self) -> None:
+    def make() -> BaseGroupChat:
+        async def wait() -> str:
+            """Waits."""
+            await gate.wait()
+            return "open"
+
+        return RoundRobinGroupChat([says("a", call(("wait", "{}")), "then", tools=[wait])], max_turns=1)
+
+    async with theatre.playing(make) as team:
+        token = CancellationToken()
+        stream = team.run_stream(task="go", cancellation_token=token)
+        async for message in stream:
+            if isinstance(message, ToolCallRequestEvent):
+                break
+        if is_left:
+            await stream.aclose()
+        else:
+            token.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await anext(stream)
+        gate.set()
+        await team.reset()
+        assert said(await team.run(task="again"))[-1] == ("a", "then")
+
+
+class Refuses(BaseChatAgent):
+    """Fails in its first turns."""
+
+    def __init__(self, times: int = 100) -> None:
         super().__init__("refuses", "fails")
+        self._times = times
 
     @property
     def produced_message_types(self) -> Sequence[type[BaseChatMessage]]:
         return (TextMessage,)
 
     async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
-        raise ValueError("not today")
+        self._times -= 1
+        if self._times >= 0:
+            raise ValueError("not today")
+        return Response(chat_message=TextMessage(content="today", source=self.name))
 
     async def on_reset(self, cancellation_token: CancellationToken) -> None:
         pass
@@ -177,6 +211,16 @@ async def test_an_agent_that_fails_ends_its_task_and_not_the_run(theatre: Theatr
         with pytest.raises(RuntimeError, match="ValueError: not today"):
             await team.run(task="go")
         await team.reset()
+
+
+async def test_a_team_whose_agent_failed_works_on_its_next_task(theatre: Theatre) -> None:
+    def make() -> BaseGroupChat:
+        return RoundRobinGroupChat([Refuses(times=1)], max_turns=1)
+
+    async with theatre.playing(make) as team:
+        with pytest.raises(RuntimeError, match="ValueError: not today"):
+            await team.run(task="go")
+        assert said(await team.run(task="again"))[-1] == ("refuses", "today")
 
 
 async def test_a_model_that_fails_ends_its_task(theatre: Theatre) -> None:
