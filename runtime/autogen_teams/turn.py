@@ -1,7 +1,7 @@
 """An agent's turn that ends with its token.
 
-An `AssistantAgent` calls tools in a task of their own and waits for what that says; a cancelled one says nothing, so the
-agent would wait for ever, and with it the run that is to be closed.
+An `AssistantAgent` calls tools in a task of their own and waits for what that says; a cancelled one says nothing, so
+the agent would wait for ever, and with it the run that is to be closed.
 """
 
 from __future__ import annotations
