@@ -93,6 +93,27 @@ async def recorded_performance(journal: Journal, run: str, shared: Sequence[AnyE
     )
 
 
+RUN_ID_CHARACTERS = 200
+"""How long the id of a run may be."""
+
+
+def given_run_id(given: object) -> str:
+    """The id that a program gives its run; a new one where it gives None.
+
+    Raises:
+        UsageError: it is no id that the journal can hold and a person can type.
+    """
+    if given is None:
+        return new_run_id()
+    is_line = isinstance(given, str) and given.strip() and given.isprintable() and len(given) <= RUN_ID_CHARACTERS
+    if isinstance(given, str) and is_line and given != "last":
+        return given
+    raise UsageError(
+        f"run_id: found {given!r}, expected one line of at most {RUN_ID_CHARACTERS} characters, and not 'last', which "
+        "commands take for the newest run; None makes a new id"
+    )
+
+
 def new_run_id() -> str:
     """A run id that sorts by time and is short enough to type: `20261205-101500-3f9a`."""
     return f"{clock.now():%Y%m%d-%H%M%S}-{clock.new_id()[:4]}"

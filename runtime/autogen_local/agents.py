@@ -126,10 +126,10 @@ class Agents:
                     return agent
                 made = factory(*self._arguments(factory, agent_id))
                 agent = await made if inspect.isawaitable(made) else made
-                if expected is not None and not isinstance(agent, expected):
+                if not (hasattr(agent, "on_message") if expected is None else isinstance(agent, expected)):
                     raise RegistrationError(
                         f"the factory of agent type {agent_id.type!r} made a {type(agent).__name__}, "
-                        f"not the {expected.__name__} that it was registered for"
+                        f"not the {(expected or Agent).__name__} that it was registered for"
                     )
                 return agent
             except BaseException as error:

@@ -25,5 +25,9 @@ class WrongAgentType(UsageError, TypeError):
     """An agent is not of the class that was asked for."""
 
 
+class WrongAddress(UsageError, TypeError):
+    """A message is sent to what is no agent's id, or published to what is no topic's."""
+
+
 class WrongState(UsageError, RuntimeError):
     """The runtime is not started, or started already."""

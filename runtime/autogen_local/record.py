@@ -19,7 +19,7 @@ from runtime.errors import UsageError
 from runtime.events import AnyEvent, Digest, Listening, RoutesChanged, RunCompleted, RunStarted
 from runtime.journal import Journal
 from runtime.letters import Letters
-from runtime.performance import new_run_id
+from runtime.performance import given_run_id
 from runtime.routing import AgentPolicy, Placement, Routes
 from runtime.sequencer import Sequencer
 from runtime.team import Resources, Team
@@ -61,7 +61,7 @@ class RunRecord:
     """One run of a runtime, from its first message to its end."""
 
     def __init__(self, journal: Journal, run: str | None) -> None:
-        self.run = run or new_run_id()
+        self.run = given_run_id(run)
         self._journal = journal
         self._core: Sequencer | None = None
         self._epoch = 0

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from autogen_core import (
@@ -35,7 +36,14 @@ from runtime import ids
 from runtime.autogen_local.agents import Agents
 from runtime.autogen_local.backlog import Backlog
 from runtime.autogen_local.deliver import Deliveries, Parts
-from runtime.autogen_local.errors import RegistrationError, RuntimeStopped, UnknownAgent, WrongAgentType, WrongState
+from runtime.autogen_local.errors import (
+    RegistrationError,
+    RuntimeStopped,
+    UnknownAgent,
+    WrongAddress,
+    WrongAgentType,
+    WrongState,
+)
 from runtime.autogen_local.intervene import Interventions
 from runtime.autogen_local.mail import GivenUp, Here, Outbound, here
 from runtime.autogen_local.queue import MailQueue
@@ -80,12 +88,14 @@ class RayAgentRuntime(AgentRuntime):
         one the record lives as long as this object. `run_id` names the run in it, by default an id of the time.
 
         Raises:
-            UsageError: when there is no such placement, or not one host.
+            UsageError: when there is no such placement, not one host, no open journal, or no such run id.
         """
         if placement not in ("local", "cluster"):
             raise UsageError(f"placement {placement!r} was found; expected 'local' or 'cluster'")
         if hosts < 1:
             raise UsageError(f"hosts: found {hosts}, expected at least 1")
+        if isinstance(journal, str | Path):
+            raise UsageError(f"journal: found {str(journal)!r}, expected an open journal; `open_journal` opens one")
         self._on_hosts = self._hosted(hosts) if placement == "cluster" else None
         self.journal: Journal = MemoryJournal() if journal is None else journal
         self._letters = Letters()
@@ -153,10 +163,12 @@ class RayAgentRuntime(AgentRuntime):
         With placement `cluster` it waits before, while too much of what its sender has sent is unfinished.
 
         Raises:
+            WrongAddress: when the recipient is no `AgentId`.
             UnknownAgent: when the recipient's type is not registered.
             RuntimeStopped: when the runtime stops before the message is handed over.
             Exception: what the recipient, its factory or an intervention handler raised.
         """
+        _check_address("recipient", recipient, AgentId, "AgentId(type, key)")
         await self._room()
         token = cancellation_token or CancellationToken()
         self._observers.moved(message, sender, recipient, MessageKind.DIRECT, DeliveryStage.SEND)
@@ -185,8 +197,10 @@ class RayAgentRuntime(AgentRuntime):
         """Publishes; returns when it is on its way, which is before anyone has handled it. Waits before as a send does.
 
         Raises:
+            WrongAddress: when the topic is no `TopicId`.
             RuntimeStopped: when it comes from a handler that began before the runtime was stopped.
         """
+        _check_address("topic_id", topic_id, TopicId, "TopicId(type, source)")
         await self._room()
         with self._observers.block("create", topic_id):
             mail = self._outbound(message, sender, cancellation_token or CancellationToken(), message_id)
@@ -436,3 +450,8 @@ class RayAgentRuntime(AgentRuntime):
     async def agent_load_state(self, agent: AgentId, state: Mapping[str, Any]) -> None:
         """Gives one agent its state."""
         await (await self._agents.get(agent)).load_state(state)
+
+
+def _check_address(name: str, given: object, expected: type[AgentId | TopicId], example: str) -> None:
+    if not isinstance(given, expected):
+        raise WrongAddress(f"{name}: found {given!r}, expected an address like {example}")

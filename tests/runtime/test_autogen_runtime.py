@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from autogen_core import (
     AgentId,
+    AgentType,
     CancellationToken,
     DefaultInterventionHandler,
     DefaultTopicId,
@@ -25,7 +26,7 @@ from autogen_core import (
 from autogen_core.exceptions import MessageDroppedException
 
 from runtime.autogen import RayAgentRuntime
-from runtime.autogen_local.errors import RegistrationError, RuntimeStopped, UnknownAgent, WrongState
+from runtime.autogen_local.errors import RegistrationError, RuntimeStopped, UnknownAgent, WrongAddress, WrongState
 from runtime.errors import JournalError, UsageError
 from runtime.events import (
     AnyEvent,
@@ -83,6 +84,38 @@ async def started(behaviour: Behaviour | None = None, **options: Any) -> RayAgen
     await Echo.register(runtime, "echo", lambda: Echo(behaviour))
     runtime.start()
     return runtime
+
+
+async def test_a_wrong_address_is_told_to_its_sender_and_stops_nobody_else() -> None:
+    runtime = await started()
+    given: Any
+    for given in ("echo", AgentType("echo"), None):
+        with pytest.raises(WrongAddress, match="expected an address like AgentId"):
+            await runtime.send_message(Note("a"), given)
+        with pytest.raises(WrongAddress, match="expected an address like TopicId"):
+            await runtime.publish_message(Note("a"), given)
+    assert await runtime.send_message(Note("a"), ECHO) == Note("a")
+    await runtime.close()
+
+
+async def test_a_factory_that_makes_no_agent_is_told_to_the_sender() -> None:
+    runtime = await started()
+    nothing: Any = lambda: None  # noqa: E731  # as one that forgets its return
+    await runtime.register_factory("nothing", nothing)
+    with pytest.raises(RegistrationError, match="made a NoneType, not the Agent"):
+        await runtime.send_message(Note("a"), AgentId("nothing", "x"))
+    await runtime.close()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"placement": "ray"}, {"hosts": 0}, {"journal": "journal.db"}]
+    + [{"run_id": run} for run in ("", " ", 7, "last", "two\nlines", "x" * 201)],
+    ids=str,
+)
+def test_a_runtime_is_not_made_of_what_it_cannot_be(given: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="found"):
+        RayAgentRuntime(**given)
 
 
 async def recorded(runtime: RayAgentRuntime) -> list[AnyEvent]:
