@@ -8,12 +8,13 @@ that goes, and the team goes on from there: no finished step is performed again
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import structlog
 from autogen_agentchat.teams import BaseGroupChat
@@ -30,11 +31,13 @@ from runtime.errors import UsageError
 from runtime.events import AnyEvent, Digest, EffectClass, RunCompleted, RunFailed
 from runtime.journal import Journal
 from runtime.journals.journal_address import JournalAddress, journal_address, open_journal, usual_home, usual_journal
-from runtime.performance import Engine, Performance, new_run_id
+from runtime.performance import Engine, Performance, given_run_id
 from runtime.replay import Replayed, replay
 from runtime.team import Ask, TeamSpec
 
 log = structlog.get_logger(__name__)
+
+ENGINES = ("local", "ray")
 
 _MARK = "_durable_run"
 """The attribute of a team that was taken over."""
@@ -74,10 +77,12 @@ async def durable(
     in it counts as irreversible: a person is asked.
 
     Raises:
-        UsageError: the run is on record with another team, or the team cannot be made.
+        UsageError: an argument is not what it should be, the run is on record with another team, or the team cannot
+            be made.
     """
-    run = run_id or new_run_id()
+    run = given_run_id(run_id)
     stage = engine if isinstance(engine, Stage) else Stage(engine)
+    _check(stage, effects or {})
     store, address, is_own = _opened(journal, stage)
     described = _described(team)
     spec = spec_of(described.team.name, described.source, effects or {})
@@ -125,9 +130,42 @@ class _Described:
     secrets: Mapping[str, str]
 
 
+def _check(stage: Stage, effects: Mapping[str, EffectClass]) -> None:
+    """Whether these are words that mean something.
+
+    Raises:
+        UsageError: one is not.
+    """
+    if stage.engine not in ENGINES:
+        raise UsageError(f"engine: found {stage.engine!r}, expected one of {', '.join(ENGINES)}")
+    for name, effect in effects.items():
+        if effect not in get_args(EffectClass):
+            raise UsageError(
+                f"effects: found {effect!r} for {name!r}, expected one of {', '.join(get_args(EffectClass))}"
+            )
+
+
+def _made(make: Callable[[], object]) -> BaseGroupChat:
+    """The team that a function makes.
+
+    Raises:
+        UsageError: it is no function, or makes something else.
+    """
+    if not callable(make):
+        raise UsageError(f"team: found {make!r}, expected a team of AgentChat, or a function that makes one")
+    made = make()
+    if isinstance(made, BaseGroupChat):
+        return made
+    if inspect.iscoroutine(made):
+        made.close()
+    raise UsageError(
+        f"team: found {make!r}, which makes a {type(made).__name__}, expected a function that makes a team"
+    )
+
+
 def _described(team: Made) -> _Described:
     if not isinstance(team, BaseGroupChat):
-        made = team()
+        made = _made(team)
         if (reference := reference_of(team)) is not None:
             return _Described(made, {"function": reference}, {})
         return _Described(made, {"live": f"{team!r} is no function that a module has under its name"}, {})

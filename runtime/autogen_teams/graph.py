@@ -114,7 +114,7 @@ def _with_repeats(team: Any) -> Iterator[Part]:
 
 def _why_it_stays(part: Part) -> str | None:
     value = part.value
-    if (why := _why_nobody_makes(type(value))) is not None:
+    if (why := _why_nobody_makes(value)) is not None:
         return why
     if isinstance(value, FunctionTool) and "._handoff_tools" not in part.path and not _has_name(value):
         return f"is a tool around {_called(value._func)}"  # pyright: ignore[reportPrivateUsage]  # as above
@@ -127,13 +127,14 @@ def _why_it_stays(part: Part) -> str | None:
     return None
 
 
-def _why_nobody_makes(cls: type) -> str | None:
-    """Why other processes would not make an object of this class from what it says of itself.
+def _why_nobody_makes(value: Any) -> str | None:
+    """Why other processes would not make an object of its class from what it says of itself.
 
     A class that is derived from a component says of itself what its base says, and would be made as that one.
     """
-    if not issubclass(cls, (*PARTS, *REACHES_OUT)):
+    if not isinstance(value, (*PARTS, *REACHES_OUT)):
         return None
+    cls = cast("type[Any]", value.__class__)
     name = f"{cls.__module__}.{cls.__qualname__}"
     if cls.__module__ == "__main__" or "<locals>" in cls.__qualname__:
         return f"is a {name}, which only this process has"

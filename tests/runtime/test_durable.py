@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -180,6 +181,31 @@ async def test_a_key_is_never_on_record(theatre: Theatre, monkeypatch: pytest.Mo
     for event in await theatre.events():
         assert "sk-very-secret" not in str(event)
     assert b"sk-very-secret" not in await theatre.journal.blob((await theatre.events())[0].spec)  # type: ignore[union-attr]  # the first event has one
+
+
+async def nobody() -> None:
+    """Makes no team."""
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"run_id": ""}, "run_id: found ''"),
+        ({"run_id": 7}, "run_id: found 7"),
+        ({"engine": "cluster"}, "engine: found 'cluster', expected one of local, ray"),
+        ({"effects": {"pay": "reed"}}, "effects: found 'reed' for 'pay'"),
+        ({"team": says("a", "one")}, "expected a team of AgentChat"),
+        ({"team": nobody}, "makes a coroutine, expected a function that makes a team"),
+    ],
+    ids=["no id", "a number", "an engine", "an effect", "an agent", "a coroutine"],
+)
+async def test_what_cannot_be_meant_is_refused_before_anything_is_on_record(
+    theatre: Theatre, given: dict[str, Any], why: str
+) -> None:
+    wrong: dict[str, Any] = {"team": counting(), "run_id": "run", "journal": theatre.journal, **given}
+    with pytest.raises(UsageError, match=re.escape(why)):
+        await durable(**wrong)
+    assert not await theatre.journal.runs()
 
 
 class Loud(ReplayChatCompletionClient):
