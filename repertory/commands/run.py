@@ -74,7 +74,7 @@ def run(
     from repertory.commands.team_options import refuse_for_scenario, refuse_for_team
     from scenarios.json_file import is_team_file
 
-    if is_team_file(file):
+    if is_team_file(file) or (task is not None and file.suffix.lower() == ".json"):
         refuse_for_team(
             {
                 "--model": model,

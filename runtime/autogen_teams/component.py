@@ -100,6 +100,8 @@ def loaded(component: Json, secrets: Mapping[str, str], *, is_replay: bool = Fal
     whole = _with_secrets(component, secrets, is_replay)
     try:
         return BaseGroupChat.load_component(cast("dict[str, Any]", whole))
+    except ValidationError as error:
+        raise UsageError(f"the team cannot be loaded: {error.title}: {_first(error)}") from error
     except (ImportError, AttributeError, TypeError, ValueError, NotImplementedError) as error:
         raise UsageError(f"the team cannot be loaded: {type(error).__name__}: {error}") from error
 

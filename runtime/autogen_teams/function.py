@@ -68,7 +68,9 @@ def referenced(reference: str) -> Callable[..., Any]:
     try:
         return cast(Callable[..., Any], getattr(importlib.import_module(module), name))
     except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(f"the function {reference!r} cannot be imported here: {error}") from error
+        raise UsageError(
+            f"the function {reference!r} cannot be imported here: {error}; PYTHONPATH says where your own modules are"
+        ) from error
 
 
 @contextmanager

@@ -176,7 +176,16 @@ def test_a_bad_team_file_is_refused_with_its_place(terminal: Terminal, case: str
     assert (ended.code, ended.out) == (2, "")
     assert "team.json: " in ended.err
     assert words in ended.err
+    assert ended.err.count("\n") == 1, "one line says it all"
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("data", [{}, [], {"config": {}}, {"components": [{"provider": "x"}]}, None], ids=str)
+def test_a_file_that_is_no_team_is_refused_as_such_where_there_is_a_task(terminal: Terminal, data: object) -> None:
+    ended = terminal.type("run", written(json.dumps(data)), "--task", "x", "--engine", "local")
+    assert (ended.code, ended.out) == (2, "")
+    assert "team.json: found " in ended.err
+    assert "expected the component JSON of a team" in ended.err
 
 
 def test_a_team_with_tools_of_a_trusted_module_runs(terminal: Terminal) -> None:
