@@ -33,6 +33,7 @@ from runtime.autogen_teams.letters import ChatLetters, Said
 from runtime.autogen_teams.member import externals
 from runtime.autogen_teams.team import live
 from runtime.codec import Json, parse
+from runtime.errors import UsageError
 from runtime.exchange.line import Answer, Line
 from runtime.failures import revive
 from runtime.performance import Engine, Performance
@@ -64,6 +65,7 @@ class DurableTeam:
         self._letters = ChatLetters(own._message_factory)
         self._streams: dict[str, _Stream] = {}
         self._next = 0
+        self._is_left = False
         self._result = NOTHING
         loop = asyncio.get_running_loop()
         self._line: asyncio.Future[Line] = loop.create_future()
@@ -124,6 +126,7 @@ class DurableTeam:
         """Works on a task to its end.
 
         Raises:
+            UsageError: the team was closed or detached, or the program on record asked something else here.
             RuntimeError: an agent of the team failed.
             RunError: the run stands still or was given up; where it can be taken up, the message says so.
         """
@@ -202,6 +205,7 @@ class DurableTeam:
         Raises:
             RunError: the run has failed, or stands still.
         """
+        self._is_left = True
         if self._performing is None or self._closing.done():
             await self._close_journal()
             return
@@ -214,6 +218,7 @@ class DurableTeam:
 
     async def detach(self) -> None:
         """Leaves the run as it is; `durable` with its id takes it up again."""
+        self._is_left = True
         if self._performing is not None:
             self._performing.cancel()
             await asyncio.gather(self._performing, return_exceptions=True)
@@ -242,6 +247,11 @@ class DurableTeam:
         )
 
     def _numbered(self, asked: Asked) -> tuple[int, bytes]:
+        if self._is_left:
+            raise UsageError(
+                f"run {self.run_id}: a {type(asked).__name__} was asked of a team that was closed or detached; "
+                "`durable` with this id takes the run up, or says what is on record"
+            )
         number, payload = self._next, self._letters.encode(asked)
         self._book.check(number, payload)
         self._next += 1

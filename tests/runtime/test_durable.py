@@ -183,6 +183,15 @@ async def test_a_key_is_never_on_record(theatre: Theatre, monkeypatch: pytest.Mo
     assert b"sk-very-secret" not in await theatre.journal.blob((await theatre.events())[0].spec)  # type: ignore[union-attr]  # the first event has one
 
 
+@pytest.mark.parametrize("leaving", ["close", "detach"])
+async def test_a_team_that_was_left_says_so(theatre: Theatre, leaving: str) -> None:
+    team = await durable(counting(), run_id="run", journal=theatre.journal)
+    await getattr(team, leaving)()
+    with pytest.raises(UsageError, match="closed or detached"):
+        await team.run(task="count")
+    await getattr(team, leaving)()
+
+
 async def nobody() -> None:
     """Makes no team."""
 
