@@ -117,7 +117,7 @@ def _parts(value: Any) -> list[tuple[str, Any]]:
 def pack_error(error: BaseException, where: str) -> bytes:
     """The bytes of an error, from which `unpack_error` makes one of the same class; `where` becomes a note on it."""
     if not any(note.startswith(RAISED) for note in getattr(error, "__notes__", ())):
-        error.add_note(f"{RAISED}{where}{_line(error.__traceback__)}")
+        error.add_note(f"{RAISED}{where}{_line(error.__traceback__)}{_cause(error)}")
     ways: tuple[Callable[[], Any], ...] = (
         lambda: error,
         lambda: (type(error), error.args, vars(error)),
@@ -148,6 +148,12 @@ def unpack_error(body: bytes) -> BaseException:
             return error
         case _:
             raise CannotTravel(f"an error arrived as a {type(found).__name__}")
+
+
+def _cause(error: BaseException) -> str:
+    """In words; the cause itself stays, like the traceback."""
+    cause = error.__cause__
+    return "" if cause is None else f", from {type(cause).__name__}: {cause}"
 
 
 def _line(trace: TracebackType | None) -> str:

@@ -124,7 +124,8 @@ def _of_object(value: Any, path: str) -> Parts | None:
 
 def _is_described(client: ChatCompletionClient) -> bool:
     """Whether a client is no more than its configuration, so that a copy answers as it would."""
-    if type(client).__name__ == SCRIPTED or not isinstance(client, Component):
+    is_scripted = any(cls.__name__ == SCRIPTED for cls in type(client).__mro__)
+    if is_scripted or not isinstance(client, Component):
         return False
     try:
         return isinstance(cast(Any, client).dump_component(), ComponentModel)

@@ -141,6 +141,13 @@ class Colour(enum.Enum):
     RED = 1
 
 
+def test_an_error_says_from_which_cause_it_came() -> None:
+    error = ValueError("wrong")
+    error.__cause__ = KeyError("name")
+    again = unpack_error(pack_error(error, "here"))
+    assert again.__notes__ == ["raised at here, from KeyError: 'name'"]
+
+
 class Settings(BaseModel):
     names: list[str] = []
     extra: Any = None
@@ -186,10 +193,14 @@ def test_a_factory_leaves_with_constants(value: Any) -> None:
     assert why_it_stays(holding(value)) is None
 
 
+class Scripted(ReplayChatCompletionClient):
+    pass
+
+
 SHARING: list[Any] = [
     *([], {}, set[int](), (1, []), Worker(), Settings(extra=threading.Lock()), asyncio.Queue[int]()),
     *(SHARED.append, Factory().make, functools.partial(double, SHARED), lambda: SHARED),  # type: ignore[arg-type]
-    *(ReplayChatCompletionClient(["one"]), CancellationToken()),
+    *(ReplayChatCompletionClient(["one"]), Scripted(["one"]), CancellationToken()),
 ]
 
 
