@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from runtime.errors import CorruptEvent, UsageError
 from runtime.events import AnyEvent, RunForked, RunStarted
 
 
@@ -23,3 +24,24 @@ def beginning(events: Sequence[AnyEvent]) -> RunStarted | None:
     return msgspec.structs.replace(
         first, name=fork.name, spec=fork.spec, routes=fork.routes, versions=dict(fork.versions)
     )
+
+
+def sure_beginning(run: str, events: Sequence[AnyEvent]) -> RunStarted:
+    """The same, where a run that has none is an error.
+
+    Raises:
+        UsageError: there is no such run.
+        CorruptEvent: it has events, and none that begins it.
+    """
+    if not events:
+        raise UsageError(f"there is no run {run!r}; `repertory runs list` shows those that there are")
+    began = beginning(events)
+    if began is None:
+        first = events[0]
+        raise CorruptEvent(
+            f"run {run!r} begins with a {type(first).__name__}, expected a RunStarted; `repertory runs verify {run}` "
+            "says what else is wrong",
+            run,
+            first.seq,
+        )
+    return began

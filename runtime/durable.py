@@ -83,15 +83,20 @@ async def durable(
     run = given_run_id(run_id)
     stage = engine if isinstance(engine, Stage) else Stage(engine)
     _check(stage, effects or {})
-    store, address, is_own = _opened(journal, stage)
     described = _described(team)
     spec = spec_of(described.team.name, described.source, effects or {})
-    events = await store.events(run)
-    if events:
-        await _check_same(run, spec, store, events)
-    if "live" in described.source:
-        log.warning("team.stays", run=run, why=described.source["live"])
-        _take(described.team, run)
+    store, address, is_own = _opened(journal, stage)
+    try:
+        events = await store.events(run)
+        if events:
+            await _check_same(run, spec, store, events)
+        if "live" in described.source:
+            log.warning("team.stays", run=run, why=described.source["live"])
+            _take(described.team, run)
+    except BaseException:
+        if is_own:
+            await store.close()
+        raise
     book = Log(run, described.team, store, await _asked(store, events), is_own)
     if events and isinstance(events[-1], RunCompleted | RunFailed):
         return DurableTeam.ended(book, EndedRun(run, store, events))
@@ -108,11 +113,11 @@ async def replayed(run_id: str, team: Made | None = None, *, journal: Where = No
 
     Raises:
         Diverged: at the first difference.
-        UsageError: the team cannot be made here.
+        UsageError: there is no such run, or the team cannot be made here.
     """
-    store, _, is_own = _opened(journal, Stage())
     if team is not None:
-        live[run_id] = team if isinstance(team, BaseGroupChat) else team()
+        live[run_id] = team if isinstance(team, BaseGroupChat) else _made(team)
+    store, _, is_own = _opened(journal, Stage())
     try:
         return await replay(store, run_id)
     finally:

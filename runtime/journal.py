@@ -199,8 +199,8 @@ def check_append(run: str, epoch: int, events: Sequence[AnyEvent], *, owner: int
         SeqConflict: the seqs do not continue the run.
     """
     if epoch != owner or not owner:
-        found = f"its owner has epoch {owner}" if owner else "nobody has claimed it"
-        raise StaleEpoch(f"run {run}: an append of epoch {epoch} is refused, {found}; claim the run again to go on")
+        found = f"another program owns the run since, with epoch {owner}" if owner else "nobody has claimed the run"
+        raise StaleEpoch(f"run {run}: an append of epoch {epoch} is refused: {found}")
     fork = opening_fork(events, last_seq)
     for expected, event in enumerate(events, start=fork.seq if fork else last_seq + 1):
         if event.seq != expected:

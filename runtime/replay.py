@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from runtime.beginning import beginning
+from runtime.beginning import sure_beginning
 from runtime.codec import canonical, parse
 from runtime.errors import CorruptEvent, UsageError
 from runtime.events import AgentName, AnyEvent, Digest, MessagePublished, RunStarted, StepStarted
@@ -59,7 +59,7 @@ async def replay(journal: Journal, run: str, manner: Manner | None = None) -> Re
     Raises:
         Diverged: at the first difference.
         CorruptEvent: when the run has no beginning, or something it names is missing.
-        UsageError: when its team cannot be built here, or `manner` asks for what is not there.
+        UsageError: when there is no such run, its team cannot be built here, or `manner` asks for what is not there.
     """
     return (await perform_again(journal, run, manner or Manner())).replayed
 
@@ -112,9 +112,7 @@ async def _explained(found: _Run, stray: Stray, proposed: Mapping[Digest, bytes]
 
 async def _read(journal: Journal, run: str) -> _Run:
     events = await journal.events(run)
-    started = beginning(events)
-    if started is None:
-        raise CorruptEvent(f"run {run!r} has no first event; `repertory runs list` shows the runs that there are", run)
+    started = sure_beginning(run, events)
     blobs = await journal.blobs(
         {name for event in events if not isinstance(event, StepStarted) for name in named(event)}
         | {started.spec, started.routes}

@@ -19,7 +19,7 @@ from functools import partial
 import msgspec
 
 from runtime import clock
-from runtime.beginning import beginning
+from runtime.beginning import sure_beginning
 from runtime.errors import JournalError, JournalUnavailable, Undeliverable, UsageError
 from runtime.events import (
     AgentName,
@@ -276,9 +276,7 @@ class SequencerService:
         `seen` is what the same driver was told before; none for a new one.
         """
         events = await self._journal.events(run)
-        started = beginning(events)
-        if started is None:
-            raise UsageError(f"there is no run {run!r}; `repertory runs list` shows those that there are")
+        started = sure_beginning(run, events)
         if isinstance(events[-1], RunCompleted | RunFailed):
             self._over.add(run)
             return events[-1]

@@ -97,14 +97,15 @@ def serve_status(home: Path) -> list[Standing]:
 
 
 def serve_down(home: Path, model: str | None = None, *, keep_ray: bool = False) -> list[str]:
-    """Stop the deployment of a model, or all; the names of those that were there.
+    """Stop the deployment of a model, or all; what was stopped, by name.
 
-    With the last deployment goes the Ray head that was started on this machine, unless `keep_ray`.
+    With the last deployment goes the Ray head that was started on this machine, `Ray` by name, unless `keep_ray`.
     """
     gone = [each for each in _all(home) if model is None or each.model == _name(model)]
     rest = [each for each in _all(home) if each not in gone]
     ray = ray_local.find_ray(home)
-    if ray is not None and ray.owned and not rest and not keep_ray:
+    has_stopped_ray = ray is not None and ray.owned and not rest and not keep_ray
+    if has_stopped_ray:
         ray_local.stop_ray(home)
     elif ray is not None and gone:
         names = [each.model for each in gone if each.ray == ray.address]
@@ -112,7 +113,7 @@ def serve_down(home: Path, model: str | None = None, *, keep_ray: bool = False) 
         carry_out(command, _states(home) / "down.log", silent, f"stopping {', '.join(names)}")
     for each in gone:
         _state(home, each.model).unlink(missing_ok=True)
-    return [each.model for each in gone]
+    return [each.model for each in gone] + ["Ray"] * has_stopped_ray
 
 
 def is_answering(deployment: Deployment) -> bool:

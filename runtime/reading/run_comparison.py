@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from runtime.beginning import beginning
+from runtime.beginning import sure_beginning
 from runtime.codec import Json, canonical, parse
 from runtime.diff import Alignment, Row, aligned
-from runtime.errors import CorruptEvent
 from runtime.events import (
     AnyEvent,
     Digest,
@@ -92,6 +91,7 @@ async def compare(journal: Journal, a: str, b: str) -> Comparison:
     """Compares two runs of one journal.
 
     Raises:
+        UsageError: one of them does not exist.
         CorruptEvent: one of them has no beginning, or is damaged.
     """
     one, other = await _read(journal, a), await _read(journal, b)
@@ -109,9 +109,7 @@ async def compare(journal: Journal, a: str, b: str) -> Comparison:
 
 async def _read(journal: Journal, run: str) -> _Run:
     events = await journal.events(run)
-    started = beginning(events)
-    if started is None:
-        raise CorruptEvent(f"run {run!r} has no first event; `repertory runs list` shows the runs that there are", run)
+    started = sure_beginning(run, events)
     return _Run(run, events, started, await journal.blobs({started.spec}))
 
 

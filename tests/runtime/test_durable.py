@@ -96,6 +96,11 @@ async def test_a_program_that_asks_something_else_is_told_so(theatre: Theatre) -
     await team.detach()
 
 
+async def test_a_run_that_is_not_there_cannot_be_replayed(theatre: Theatre) -> None:
+    with pytest.raises(UsageError, match="there is no run 'none'; `repertory runs list`"):
+        await replayed("none", journal=theatre.journal)
+
+
 async def test_another_team_under_the_same_id_is_refused(theatre: Theatre) -> None:
     left = await durable(counting(), run_id="run", journal=theatre.journal)
     await left.detach()

@@ -74,7 +74,9 @@ async def test_an_append_of_an_earlier_owner_is_refused_and_leaves_nothing(journ
     old = await journal.claim("r")
     await journal.append("r", old, [started()], {})
     new = await journal.claim("r")
-    with pytest.raises(StaleEpoch, match="append of epoch 1 is refused, its owner has epoch 2"):
+    with pytest.raises(
+        StaleEpoch, match="append of epoch 1 is refused: another program owns the run since, with epoch 2"
+    ):
         await journal.append("r", old, [delivery(2)], blobs("lost"))
     with pytest.raises(CorruptEvent):
         await journal.blob(next(iter(blobs("lost"))))
@@ -84,7 +86,7 @@ async def test_an_append_of_an_earlier_owner_is_refused_and_leaves_nothing(journ
 
 @pytest.mark.parametrize("epoch", [0, 1])
 async def test_an_append_to_a_run_that_nobody_claimed_is_refused(journal: Journal, epoch: int) -> None:
-    with pytest.raises(StaleEpoch, match="nobody has claimed it"):
+    with pytest.raises(StaleEpoch, match="nobody has claimed the run"):
         await journal.append("r", epoch, [started()], {})
     assert await journal.events("r") == []
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Generator
 from dataclasses import asdict
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from runtime.errors import UsageError
@@ -63,6 +66,27 @@ def test_another_program_on_the_port_is_not_taken_for_the_deployment(tmp_path: P
     endpoint.model = "another"
     _remember(tmp_path, endpoint.port)
     assert [each.answers for each in serve_status(tmp_path)] == [False]
+
+
+HEAD = """
+import socket, time
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+time.sleep(60)
+"""
+"""A process of which only this is wanted: that it has a port, and ends when it is told to."""
+
+
+def test_down_says_that_it_has_stopped_ray(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", HEAD], stdout=subprocess.PIPE, text=True) as head:
+        assert head.stdout is not None
+        address = f"127.0.0.1:{int(head.stdout.readline())}"
+        state = {"address": address, "pid": head.pid, "created": psutil.Process(head.pid).create_time()}
+        (tmp_path / "ray").mkdir()
+        (tmp_path / "ray" / "head.json").write_text(json.dumps({**state, "temp_dir": str(tmp_path)}), encoding="utf-8")
+        assert serve_down(tmp_path) == ["Ray"]
+        assert not psutil.pid_exists(head.pid)
+        assert serve_down(tmp_path) == []
 
 
 def test_down_forgets_what_no_longer_runs(tmp_path: Path) -> None:
