@@ -248,6 +248,7 @@ asyncio.run(main(Path(sys.argv[1]), sys.argv[2] == "stop"))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("way", "last"), [("go on", "goes on"), ("stop", "stopped")])
 async def test_a_full_disk_stops_a_run_until_there_is_room_or_it_is_resumed(
     tmp_path: Path, way: str, last: str

@@ -37,6 +37,7 @@ def test_a_prompt_comes_back_as_it_was(prompt: list[Json]) -> None:
     assert all(digest(data) == name for name, data in blobs.items())
 
 
+@pytest.mark.slow
 @given(messages, messages, messages)
 def test_prompts_share_their_equal_beginnings(common: list[Json], one: list[Json], other: list[Json]) -> None:
     _, shared = chain(common)
@@ -45,6 +46,7 @@ def test_prompts_share_their_equal_beginnings(common: list[Json], one: list[Json
     assert shared.keys() <= first.keys() & second.keys()
 
 
+@pytest.mark.slow
 @given(messages, messages)
 def test_prompts_have_one_head_only_when_they_are_equal(one: list[Json], other: list[Json]) -> None:
     assert (chain(one)[0] == chain(other)[0]) == (one == other)
@@ -126,6 +128,7 @@ def test_a_link_book_makes_the_same_chain_and_writes_each_message_once() -> None
     assert reader.written[3:] == ["one", "four"], "what has no key is written each time"
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=5), max_size=5))
 def test_a_link_book_knows_prompts_in_any_order_whatever_has_no_key(prompts: list[list[tuple[str, bool]]]) -> None:
     reader, stored = Reader(), dict[str, bytes]()

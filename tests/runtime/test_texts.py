@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ texts = st.text(max_size=20) | st.just(LONG) | st.text(min_size=LONG_BYTES, max_
 payloads = st.builds(canonical, st.lists(texts, max_size=5) | st.dictionaries(texts, texts, max_size=5))
 
 
+@pytest.mark.slow
 @given(payloads | st.binary() | st.binary(max_size=20).map(lambda data: b"{" + data * 50))
 def test_data_comes_back_as_it_was(data: bytes) -> None:
     rest, taken = take_out(data)

