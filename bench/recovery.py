@@ -294,11 +294,13 @@ async def actor_memory(runs: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         actor = ray.remote(SequencerActor).options(num_cpus=0).remote(journal_address(Path(folder) / "journal.db"))
         process = psutil.Process(await actor.process_id.remote())
-        await begin(ActorChannel(actor), "warm", Path(folder))
+        channel = ActorChannel(actor)
+        await begin(channel, "warm", Path(folder))
         before = process.memory_full_info().uss
         for number in range(runs):
-            await begin(ActorChannel(actor), f"run-{number}", Path(folder))
+            await begin(channel, f"run-{number}", Path(folder))
         taken = process.memory_full_info().uss - before
+        await channel.close()
         ray.kill(actor)
     ray.shutdown()
     tell_memory("a sequencer actor", runs, before, taken)

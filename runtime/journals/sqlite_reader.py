@@ -26,9 +26,7 @@ from runtime.reading.run_summary import RunSummary
 T = TypeVar("T")
 
 MANY = 64
-"""For how many names one statement asks."""
-
-_MARKS = ", ".join("?" * MANY)
+"""For how many names one statement asks at most."""
 
 
 class SqliteReader:
@@ -96,7 +94,7 @@ def absent_runs(connection: sqlite3.Connection, runs: Sequence[str]) -> set[str]
     absent = {run.encode(): run for run in runs}
     for how in ("", "NOT INDEXED"):
         for names in _portions(list(absent.values())):
-            rows = connection.execute(f"SELECT run FROM runs {how} WHERE run IN ({_MARKS})", names)
+            rows = connection.execute(f"SELECT run FROM runs {how} WHERE run IN ({_marks(names)})", names)
             for (name,) in rows:
                 absent.pop(stored_bytes(name), None)
     return set(absent.values())
@@ -120,16 +118,24 @@ def stored_blobs(connection: sqlite3.Connection, digests: Sequence[Digest]) -> s
     """Those of the blobs that are there."""
     found: set[Digest] = set()
     for names in _portions([bytes.fromhex(digest) for digest in digests]):
-        rows = connection.execute(f"SELECT digest FROM blobs WHERE digest IN ({_MARKS})", names)
+        rows = connection.execute(f"SELECT digest FROM blobs WHERE digest IN ({_marks(names)})", names)
         found.update(stored_bytes(name).hex() for (name,) in rows)
     return found
 
 
 def _portions(names: list[T]) -> Iterator[list[T]]:
-    """`MANY` names at a time; where fewer are left, the first of them again in the places that are too many."""
+    """Up to `MANY` names at a time, always a power of two of them, so that there are few different statements.
+
+    Where the names are fewer, the first of them comes again in the places that are left.
+    """
     for place in range(0, len(names), MANY):
         portion = names[place : place + MANY]
-        yield [*portion, *portion[:1] * (MANY - len(portion))]
+        count = 1 << (len(portion) - 1).bit_length()
+        yield [*portion, *portion[:1] * (count - len(portion))]
+
+
+def _marks(names: Sequence[object]) -> str:
+    return ", ".join("?" * len(names))
 
 
 def _all_runs(view: sqlite3.Connection) -> list[tuple[str, bytes]]:
