@@ -26,7 +26,7 @@ from repertory.traces import both, traced
 from runtime import clock
 from runtime.codec import Json
 from runtime.errors import BudgetExceeded, RunAborted, RunError, Unreachable, UsageError, WaitingForPerson
-from runtime.events import AgentName
+from runtime.events import AgentName, RunAborting, StepDecided
 from runtime.journal import Journal
 from runtime.letters import Letters
 from runtime.people import raise_limits
@@ -211,7 +211,7 @@ async def tell_end(order: Resumption, journal: Journal, run: str, error: RunErro
     status = STATUS.get(type(error), "failed")
     result = {"run": run, "status": status, "error": str(error), "asked": asked, "undone": undone}
     shown = {name: value for name, value in result.items() if value != []}
-    if asked or undone:
+    if asked or undone or any(isinstance(event, StepDecided | RunAborting) for event in events):
         results.write_all(order.out or Path("out"), {"result.json": as_json(shown)})
     if order.json:
         print_json(shown)
