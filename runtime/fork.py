@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from runtime import clock
-from runtime.beginning import beginning
+from runtime.beginning import sure_beginning
 from runtime.blobs import Payload
 from runtime.codec import Json
 from runtime.errors import UsageError
@@ -132,12 +132,11 @@ async def fork(journal: Journal, run: str, order: ForkOrder, events: Sequence[An
     """Writes the beginning of the run `run`; `events` are the parent's. The run is then resumed like any other.
 
     Raises:
-        UsageError: the parent has no beginning.
+        UsageError: there is no such parent.
+        CorruptEvent: the parent has no beginning.
         JournalError: it could not be made durable; there is no such run then.
     """
-    began = beginning([event for event in events if event.seq <= order.point.shared])
-    if began is None:
-        raise UsageError(f"run {order.parent!r} has no first event; `repertory runs list` shows those that there are")
+    began = sure_beginning(order.parent, [event for event in events if event.seq <= order.point.shared])
     edits = Payload.of([dict(edit) for edit in order.edits])
     set_ = _set(order, events)
     at = clock.time_s()
