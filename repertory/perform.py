@@ -25,7 +25,15 @@ from repertory.settings import Settings
 from repertory.traces import both, traced
 from runtime import clock
 from runtime.codec import Json
-from runtime.errors import BudgetExceeded, RunAborted, RunError, Unreachable, UsageError, WaitingForPerson
+from runtime.errors import (
+    BudgetExceeded,
+    ClusterLost,
+    RunAborted,
+    RunError,
+    Unreachable,
+    UsageError,
+    WaitingForPerson,
+)
 from runtime.events import AgentName, RunAborting, StepDecided
 from runtime.journal import Journal
 from runtime.letters import Letters
@@ -222,9 +230,9 @@ async def tell_end(order: Resumption, journal: Journal, run: str, error: RunErro
             f"nothing is lost: when it is back, `repertory resume {run[:8]}` asks again and goes on; "
             f"`repertory resume {run[:8]} --endpoint URL` asks another server of the same model"
         )
-    elif status == "interrupted":
+    elif isinstance(error, BudgetExceeded):
         say(f"`repertory resume {run[:8]} --set limits.NAME=VALUE` goes on with a higher limit")
-    elif status != "waiting":
+    elif status in ("failed", "aborted"):
         say(f"run {run} {status}; `repertory runs show {run[:8]}` tells how far it came")
 
 
@@ -232,6 +240,7 @@ STATUS: Mapping[type[RunError], str] = {
     WaitingForPerson: "waiting",
     BudgetExceeded: "interrupted",
     Unreachable: "interrupted",
+    ClusterLost: "interrupted",
     RunAborted: "aborted",
 }
 """What `result.json` says of runs that came to no result."""

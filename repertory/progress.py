@@ -15,10 +15,7 @@ from runtime.events import (
     AnyEvent,
     DeliveryCompleted,
     DeliveryStarted,
-    RunCompleted,
-    RunFailed,
     RunForked,
-    RunInterrupted,
     RunStarted,
     StepCompleted,
     StepStarted,
@@ -81,10 +78,6 @@ class Progress:
 
     name: str = ""
     """The scenario's name."""
-    status: str = "running"
-    """running, done, failed or interrupted."""
-    reason: str = ""
-    """Why it failed or was interrupted."""
     started_at: float = 0.0
     last_at: float = 0.0
     """When the last event was taken, in seconds since 1970 (UTC)."""
@@ -145,12 +138,6 @@ def advanced(progress: Progress, event: AnyEvent) -> Progress:
             return _step_started(progress, event)
         case StepCompleted():
             return _step_completed(progress, event)
-        case RunCompleted():
-            return replace(progress, status="done")
-        case RunFailed():
-            return replace(progress, status="failed", reason=event.failure.message)
-        case RunInterrupted():
-            return replace(progress, status="interrupted", reason=event.reason)
         case _:
             return progress
 
@@ -161,7 +148,7 @@ def _forked(progress: Progress, event: RunForked) -> Progress:
         name: replace(agent, model_calls=0, tool_calls=0, input_tokens=0, output_tokens=0, failures=0)
         for name, agent in progress.agents.items()
     }
-    return replace(progress, name=event.name, agents=agents, started_at=event.at, status="running", reason="")
+    return replace(progress, name=event.name, agents=agents, started_at=event.at)
 
 
 def _delivery_started(progress: Progress, event: DeliveryStarted) -> Progress:

@@ -57,6 +57,7 @@ def show(run: RunName = "last", json: JsonFlag = False) -> None:
     from repertory.transcript import transcript
     from runtime.beginning import last_fork
     from runtime.reading.fork_bill import bill
+    from runtime.reading.run_summary import reason_of
 
     summary, events, known = asyncio.run(_read(run))
     progress, tree = progress_of(events), transcript(events, known)
@@ -66,7 +67,7 @@ def show(run: RunName = "last", json: JsonFlag = False) -> None:
         print_json({**_as_json(summary, progress, tree, events), "cost": _cost(tree), "fork": forked})
     else:
         forked_lines = [] if fork is None else _fork_lines(fork, events)
-        _print_run(summary, progress, tree, [*forked_lines, *map(plain, lines(summary.run, events))])
+        _print_run(summary, progress, reason_of(events), tree, [*forked_lines, *map(plain, lines(summary.run, events))])
 
 
 @app.command()
@@ -162,14 +163,16 @@ def _print_runs(runs: list[RunSummary]) -> None:
     print_table([("run", "scenario", "status", "started", "took", "events"), *rows], right=(4, 5))
 
 
-def _print_run(summary: RunSummary, progress: Progress, tree: list[DeliveryEntry], more: list[str]) -> None:
+def _print_run(
+    summary: RunSummary, progress: Progress, reason: str, tree: list[DeliveryEntry], more: list[str]
+) -> None:
     from repertory.records import local_time
     from repertory.tree import print_drawn
 
     print_line(f"{plain(summary.name)}  run {summary.run}")
     print_line(f"{summary.status}, started {local_time(summary.started_at)}, took {progress.elapsed_s:.1f} s")
-    if progress.reason:
-        print_line(f"because: {plain(progress.reason)}")
+    if reason:
+        print_line(f"because: {plain(reason)}")
     print_line(
         f"{progress.total('model_calls')} model calls ({progress.total('input_tokens'):,} tokens in, "
         f"{progress.total('output_tokens'):,} out), {progress.total('tool_calls')} tool calls, "
@@ -186,13 +189,14 @@ def _as_json(
     summary: RunSummary, progress: Progress, tree: list[DeliveryEntry], events: list[AnyEvent]
 ) -> dict[str, Any]:
     from repertory.asked import asked_as_json, undo_report
+    from runtime.reading.run_summary import reason_of
 
     totals = ("model_calls", "tool_calls", "input_tokens", "output_tokens")
     return {
         "run": summary.run,
         "name": summary.name,
         "status": summary.status,
-        "reason": progress.reason or None,
+        "reason": reason_of(events) or None,
         "started_at": summary.started_at,
         "elapsed_s": round(progress.elapsed_s, 3),
         "events": summary.events,

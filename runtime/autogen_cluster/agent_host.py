@@ -21,7 +21,7 @@ from runtime.autogen_cluster.logs import Levels, ToDriver, listen_from
 from runtime.autogen_local.agents import Agents
 from runtime.autogen_local.mail import here
 from runtime.collector import collect_rarely
-from runtime.on_ray.ray_place import listening_ip, own_ip
+from runtime.on_ray.ray_place import listening_ip, own_ip, stand_in
 from runtime.on_ray.stream import GREETING_LIMIT_S, Address, listen
 
 
@@ -89,11 +89,13 @@ class AgentsOfHost:
 class AutoGenHost:
     """The actor."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, folder: str) -> None:
+        """`folder` is where the driver stands."""
         self._name = name
         self._agents: AgentsOfHost | None = None
         self._carrying: asyncio.Task[None] | None = None
         collect_rarely()
+        stand_in(folder)
 
     async def begin(self, drivers_ip: str) -> tuple[int, Address]:
         """Begins a life without any agents; returns the process's id, and where it waits a while for the driver."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import ray as untyped_ray
@@ -129,7 +130,7 @@ class HostLink:
         while True:
             if self._actor is None and await answers(ray.get_runtime_context().gcs_address):  # else Ray would block
                 options = {**OPTIONS, **host_options(self.node, {})}
-                self._actor = ray.remote(AutoGenHost).options(**options).remote(self.name)
+                self._actor = ray.remote(AutoGenHost).options(**options).remote(self.name, str(Path.cwd()))
             try:
                 if self._actor is None:
                     raise ActorUnavailable("the head of the cluster does not answer")

@@ -8,7 +8,7 @@ channel may be made twice, so this is enough.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -77,6 +77,7 @@ class ActorChannel:
         self._on_silent = on_silent
         self._line: DeskLine | None = None
         self._connecting = asyncio.Lock()
+        self._is_lost = asyncio.Event()
 
     async def open(self, order: RunOrder) -> None:
         """See `Channel.open`."""
@@ -141,6 +142,10 @@ class ActorChannel:
         loss: Loss = await self._persistently(lambda: self._call("leave", host, life))
         return loss
 
+    def lose(self) -> None:
+        """Whoever waits for the actor, or asks it from now on, is told at once that it will not come back."""
+        self._is_lost.set()
+
     async def close(self) -> None:
         """Hangs up."""
         if self._line is not None:
@@ -163,9 +168,21 @@ class ActorChannel:
     async def _connected(self) -> DeskLine:
         async with self._connecting:
             if self._line is None or self._line.is_broken:
-                address: Address = await answer(lambda: self._actor.address.remote(own_ip()))
+                address: Address = await self._unless_lost(answer(lambda: self._actor.address.remote(own_ip())))
                 self._line = DeskLine(*await connected(address))
             return self._line
+
+    async def _unless_lost(self, asked: Coroutine[Any, Any, Any]) -> Any:
+        """What an actor answers; Ray waits for one that went away with the head as long as for one that restarts."""
+        answering, losing = asyncio.ensure_future(asked), asyncio.ensure_future(self._is_lost.wait())
+        try:
+            await asyncio.wait([answering, losing], return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done():
+                raise ActorGone("the actor went away with the head of the Ray cluster")
+            return answering.result()
+        finally:
+            answering.cancel()
+            losing.cancel()
 
     async def _persistently(self, call: Callable[[], Awaitable[Any]], is_of_run: bool = False) -> Any:
         """Calls, and calls again while the actor is restarted, or does not know the run of the call yet.

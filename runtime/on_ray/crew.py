@@ -14,6 +14,7 @@ from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -179,7 +180,8 @@ class Crew:
     def _hire(self, resources: dict[str, float], node: str) -> None:
         info = HostInfo(f"host-{next(self._numbers)}", resources)
         options = {**OPTIONS, **host_options(node, resources)}
-        post = self._posts[info.name] = _Post(info, ray.remote(AgentHost).options(**options).remote(info), node)
+        actor = ray.remote(AgentHost).options(**options).remote(info, str(Path.cwd()))
+        post = self._posts[info.name] = _Post(info, actor, node)
         self._mind(self._guard(post))
 
     async def _staff_new_nodes(self) -> None:
@@ -195,6 +197,8 @@ class Crew:
             await watch_head(ray.get_runtime_context().gcs_address)
         except HeadLost as error:
             self._is_headless = True
+            for channel in self._channels:
+                channel.lose()
             raise resumable(error) from None
 
     def _mind(self, work: Coroutine[Any, Any, None]) -> None:

@@ -20,7 +20,7 @@ from runtime.host import Host, Part, fork_part
 from runtime.hosting.host_life import attend
 from runtime.journals.journal_address import JournalAddress, open_journal
 from runtime.on_ray.actor_channel import ActorChannel
-from runtime.on_ray.ray_place import listening_ip, own_ip
+from runtime.on_ray.ray_place import listening_ip, own_ip, stand_in
 from runtime.on_ray.sequencer_desk import SequencerDesk
 from runtime.on_ray.stream import Address
 from runtime.placement import HostInfo
@@ -49,9 +49,11 @@ class SequencerActor:
 class AgentHost:
     """A host of agents in an actor of its own: one `Host` for each sequencer, whose runs it takes part in."""
 
-    def __init__(self, info: HostInfo) -> None:
+    def __init__(self, info: HostInfo, folder: str) -> None:
+        """`folder` is where the driver stands."""
         self._info = info
         collect_rarely()
+        stand_in(folder)
 
     async def attend(
         self, life: int, sequencers: Sequence[Any], secrets: Mapping[str, str], addresses: Mapping[str, str]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -36,6 +37,12 @@ def host_options(node: str, resources: Mapping[str, float]) -> dict[str, Any]:
         return _on_node(node)
     others = {name: amount for name, amount in resources.items() if name != "GPU"}
     return {"num_gpus": resources.get("GPU", 0.0), "resources": others}
+
+
+def stand_in(folder: str) -> None:
+    """Makes relative paths of this process what they are to the driver, which stands there; not where it is missing."""
+    with suppress(OSError):
+        os.chdir(folder)
 
 
 def own_ip() -> str:

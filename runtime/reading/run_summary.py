@@ -65,6 +65,23 @@ def summarised(run: str, before: RunSummary | None, events: Sequence[AnyEvent]) 
     )
 
 
+def reason_of(events: Sequence[AnyEvent]) -> str:
+    """Why a run with these events does not go on: it failed, or was left; empty while it does, and when it is done."""
+    for event in reversed(events):
+        match event:
+            case RunFailed():
+                return event.failure.message
+            case RunInterrupted():
+                return event.reason
+            case RunCompleted():
+                return ""
+            case _ if type(event) in _BEGINS:
+                return ""
+            case _:
+                pass
+    return ""
+
+
 def _open_questions(before: tuple[str, ...], event: AnyEvent) -> tuple[str, ...]:
     match event:
         case StepCompleted() | StepDecided():

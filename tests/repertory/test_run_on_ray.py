@@ -64,6 +64,14 @@ def test_a_run_on_ray_ends_like_one_in_this_process(shell: Shell) -> None:
     assert "Traceback" not in failed.stderr
 
 
+def test_relative_paths_of_a_tool_begin_where_the_command_was_typed(shell: Shell) -> None:
+    file = write_scenario(shell.folder)
+    file.write_text(file.read_text().replace("small:price", "small:place"))
+    for way in ("local", "ray"):
+        done = shell.type("run", file, "--engine", way, "--json")
+        assert json.loads(done.stdout)["item"]["cost_cny"] == str(shell.folder.resolve()), done.stderr
+
+
 def test_a_run_waits_without_a_process_and_is_approved_from_another_one(shell: Shell) -> None:
     file = write_scenario(shell.folder, "count", "sleep: {deliveries: 1}\n")
     text = file.read_text().replace("effect: read}]", "effect: read, approval: always}]")

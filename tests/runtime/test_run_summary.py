@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runtime.events import AnyEvent, Failure, RunCompleted, RunFailed, RunInterrupted, StepAsked, StepDecided
-from runtime.reading.run_summary import RunStatus, summarised
+from runtime.reading.run_summary import RunStatus, reason_of, summarised
 from tests.runtime.journal_samples import HASH, answer, delivery, question, started
 
 FAILED = RunFailed(seq=3, failure=Failure("builtins:ValueError", "no"))
@@ -38,6 +38,24 @@ def test_the_status_of_a_run_follows_its_events(events: list[AnyEvent], status: 
     summary = summarised("r", None, events)
     assert summary is not None
     assert summary.status == status
+
+
+@pytest.mark.parametrize(
+    ("events", "reason"),
+    [
+        ([], ""),
+        ([started(), question(2)], ""),
+        ([started(), delivery(2), FAILED], "no"),
+        ([started(), delivery(2), FAILED, answer(4)], "no"),
+        ([started(), ASKED, LEFT], "waits"),
+        ([started(), ASKED, LEFT, DECIDED], ""),
+        ([started(), question(2), INTERRUPTED], "Ctrl-C"),
+        ([started(), question(2), INTERRUPTED, delivery(4)], ""),
+        ([started(), ASKED, LEFT, answer(4), RunCompleted(seq=5, result=HASH)], ""),
+    ],
+)
+def test_why_a_run_does_not_go_on_is_said_while_it_does_not(events: list[AnyEvent], reason: str) -> None:
+    assert reason_of(events) == reason
 
 
 def test_a_summary_grows_by_parts_as_it_does_at_once() -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from runtime.errors import UsageError
+from runtime.errors import ClusterLost, UsageError
 from runtime.exchange.channel import Loss, NotKnownHere
 from runtime.journal import MemoryJournal
-from runtime.on_ray.actor_channel import ActorChannel, ActorUnavailable
+from runtime.on_ray.actor_channel import FORGET_LIMIT_S, ActorChannel, ActorUnavailable
 from runtime.on_ray.ray_place import listening_ip
 from runtime.on_ray.sequencer_desk import ASKED, FAILURES, DeskLine, SequencerDesk
 from runtime.on_ray.stream import Address, StreamLost, connected, listen
@@ -100,6 +100,24 @@ async def test_a_call_under_way_is_made_again_at_the_next_process(actor: Actor, 
     actor.begin()
     with pytest.raises(NotKnownHere, match="host-1"):
         await pulling
+
+
+async def test_who_waits_for_an_actor_that_is_lost_is_told_at_once_and_so_is_whoever_asks_later(actor: Actor) -> None:
+    async def never(_: str) -> Address:
+        return await asyncio.get_running_loop().create_future()
+
+    actor.address = Method(never)
+    channel = ActorChannel(actor, HOST, 1)
+    pulling = asyncio.ensure_future(channel.pull("host-1", 0))
+    await asyncio.sleep(0.05)
+    assert not pulling.done()
+    channel.lose()
+    with pytest.raises(ClusterLost, match="repertory resume"):
+        await pulling
+    with pytest.raises(ClusterLost):
+        await channel.watch("run", 0)
+    async with asyncio.timeout(FORGET_LIMIT_S / 2):
+        await channel.forget("run", "driver")
 
 
 async def test_only_what_is_meant_to_be_asked_can_be_asked(actor: Actor) -> None:
