@@ -63,7 +63,7 @@ def draw(folder: ModelFolder, request: ServeRequest, machine: Machine) -> Bluepr
     size = request.tensor_parallel_size or _default_split(folder, machine)
     _check_split(folder, machine, size, request.replicas)
     if device == "gpu":
-        app = _app(folder, request.replicas, _gpu_engine(folder, size), {}, device)
+        app = _app(folder, request.replicas, _gpu_engine(folder, size), _GPU_ENVIRONMENT, device)
         return Blueprint(folder.name, device, size, request.replicas, 0, app)
     value_bytes = _value_bytes(folder, request.replicas, machine, size)
     memory = request.replicas * _cpu_memory(folder, size, value_bytes)
@@ -179,6 +179,13 @@ def _app(
         "ingress_deployment_config": {"num_replicas": 1, **_DEPLOYMENT},
     }
 
+
+_GPU_ENVIRONMENT = {
+    # FlashInfer, vLLM's first choice for top-k and top-p, compiles its sampler while the server starts. That takes a
+    # CUDA toolkit on the machine (the compiler among the pinned wheels is not found, and refuses their headers), and
+    # minutes. vLLM's own sampler takes neither.
+    "VLLM_USE_FLASHINFER_SAMPLER": "0",
+}
 
 _DEPLOYMENT: dict[str, Any] = {
     "max_ongoing_requests": 256,

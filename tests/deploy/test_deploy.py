@@ -96,6 +96,13 @@ def test_the_models_of_the_service_are_configured_as_ray_serve_expects() -> None
     assert application.import_path == "ray.serve.llm:build_openai_app"
 
 
+def test_no_model_of_the_service_needs_the_cuda_toolkit_that_the_image_lacks() -> None:
+    config = yaml.safe_load(load(DEPLOY / "kuberay" / "rayservice.yaml")["spec"]["serveConfigV2"])
+    (application,) = config["applications"]
+    for model in application["args"]["llm_configs"]:
+        assert model["runtime_env"]["env_vars"]["VLLM_USE_FLASHINFER_SAMPLER"] == "0"
+
+
 def test_the_launcher_s_file_is_valid_for_ray() -> None:
     from ray.autoscaler._private import util
 

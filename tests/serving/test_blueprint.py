@@ -71,6 +71,11 @@ def test_gpus_are_used_where_there_are_some(folder: ModelFolder) -> None:
     assert "VLLM_CPU_OMP_THREADS_BIND" not in _model(blueprint)["runtime_env"]["env_vars"]
 
 
+def test_on_gpus_nothing_has_to_be_compiled_by_a_cuda_toolkit(folder: ModelFolder) -> None:
+    environment = _model(draw(folder, ServeRequest("small"), SERVER))["runtime_env"]["env_vars"]
+    assert environment["VLLM_USE_FLASHINFER_SAMPLER"] == "0"
+
+
 @pytest.mark.parametrize("machine", [LAPTOP, SERVER])
 def test_guided_json_never_has_free_whitespace(folder: ModelFolder, machine: Machine) -> None:
     options = _engine(draw(folder, ServeRequest("small"), machine))["structured_outputs_config"]
