@@ -29,7 +29,7 @@ class Machine:
     memory_bytes: int
     """Memory that is free or can be freed without swapping."""
     gpus: int
-    """GPUs that the installed vLLM can use; 0 with vLLM for CPUs."""
+    """GPUs that the installed vLLM can use and CUDA_VISIBLE_DEVICES shows; 0 with vLLM for CPUs."""
     has_bf16: bool
     """Whether the processor multiplies bfloat16 itself; where not, float32 reads prompts about seven times faster."""
     has_int8: bool
@@ -56,7 +56,12 @@ def _gpus() -> int:
         importlib.metadata.version("vllm")
     except importlib.metadata.PackageNotFoundError:
         return 0
-    return len(list(Path("/dev").glob("nvidia[0-9]*")))
+    return visible_gpus(len(list(Path("/dev").glob("nvidia[0-9]*"))), os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def visible_gpus(found: int, shown: str | None) -> int:
+    """How many of the machine's GPUs Ray will hand out where CUDA_VISIBLE_DEVICES shows only some; None shows all."""
+    return found if shown is None else min(found, len([name for name in shown.split(",") if name.strip()]))
 
 
 def _processor_flags(cpuinfo: Path) -> set[str]:
