@@ -53,15 +53,15 @@ class Blueprint:
     """What `ray.serve.llm.build_openai_app` is given: plain JSON."""
 
 
-def draw(folder: ModelFolder, request: ServeRequest, machine: Machine) -> Blueprint:
-    """The way to serve a model on a machine.
+def draw(folder: ModelFolder, request: ServeRequest, machine: Machine, *, taken: int = 0) -> Blueprint:
+    """The way to serve a model on a machine, of whose GPUs so many are `taken` by other models.
 
     Raises:
         UsageError: the split does not fit the model or the machine, or the model does not fit into memory.
     """
     device: Device = "gpu" if machine.gpus else "cpu"
     size = request.tensor_parallel_size or _default_split(folder, machine)
-    _check_split(folder, machine, size, request.replicas)
+    _check_split(folder, machine, size, request.replicas, taken)
     if device == "gpu":
         app = _app(folder, request.replicas, _gpu_engine(folder, size), _GPU_ENVIRONMENT, device)
         return Blueprint(folder.name, device, size, request.replicas, 0, app)
@@ -84,13 +84,18 @@ def _default_split(folder: ModelFolder, machine: Machine) -> int:
     return 2 if not machine.gpus and len(machine.cores) >= 2 and folder.heads % 2 == 0 else 1
 
 
-def _check_split(folder: ModelFolder, machine: Machine, size: int, replicas: int) -> None:
+def _check_split(folder: ModelFolder, machine: Machine, size: int, replicas: int, taken: int) -> None:
     have, what = (machine.gpus, "GPUs") if machine.gpus else (len(machine.cores), "processor cores")
     need = size * (replicas if machine.gpus else 1)
     if need > have:
         raise UsageError(
             f"tensor parallel size {size} with {replicas} replica(s) needs {need} {what}, found {have}; "
             "choose a smaller --tensor-parallel-size or fewer --replicas"
+        )
+    if machine.gpus and need > have - taken:
+        raise UsageError(
+            f"{folder.name} needs {need} GPU(s), found {have - taken}: {taken} of {have} serve other models, and a "
+            "model takes all memory of its GPU; stop one of them (`repertory serve status`, `serve down --model NAME`)"
         )
     if folder.heads % size or (folder.kv_heads % size and size % folder.kv_heads):
         raise UsageError(

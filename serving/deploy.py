@@ -86,7 +86,7 @@ def serve_up(request: ServeRequest, home: Path, report: Report = silent) -> Depl
         if _read(home, name):
             report(Progress(f"replacing the deployment of {name}"))
             serve_down(home, name, keep_ray=True)
-        blueprint = draw(folder, request, this_machine())
+        blueprint = draw(folder, request, this_machine(), taken=_gpus_taken(home))
         port = _port(request, home)
         return _deploy(blueprint, port, home, report)
 
@@ -161,6 +161,13 @@ def _found(name: str, request: ServeRequest, home: Path) -> Deployment | None:
     if request.port not in (None, standing.port):
         return None
     return standing if is_answering(standing) else None
+
+
+def _gpus_taken(home: Path) -> int:
+    """How many GPUs the deployments have that stand on the Ray which runs now."""
+    ray = ray_local.find_ray(home)
+    standing = [each for each in _all(home) if ray is not None and each.ray == ray.address]
+    return sum(each.replicas * each.tensor_parallel_size for each in standing if each.device == "gpu")
 
 
 def _folder(model: str, home: Path, report: Report) -> ModelFolder:

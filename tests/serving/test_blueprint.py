@@ -71,6 +71,13 @@ def test_gpus_are_used_where_there_are_some(folder: ModelFolder) -> None:
     assert "VLLM_CPU_OMP_THREADS_BIND" not in _model(blueprint)["runtime_env"]["env_vars"]
 
 
+def test_gpus_that_serve_other_models_are_not_given_to_another_one(folder: ModelFolder) -> None:
+    assert draw(folder, ServeRequest("small"), SERVER, taken=1).device == "gpu"
+    with pytest.raises(UsageError, match=r"needs 1 GPU\(s\), found 0: 2 of 2 serve other models.*serve down"):
+        draw(folder, ServeRequest("small"), SERVER, taken=2)
+    assert draw(folder, ServeRequest("small"), LAPTOP, taken=0).device == "cpu"
+
+
 def test_on_gpus_nothing_has_to_be_compiled_by_a_cuda_toolkit(folder: ModelFolder) -> None:
     environment = _model(draw(folder, ServeRequest("small"), SERVER))["runtime_env"]["env_vars"]
     assert environment["VLLM_USE_FLASHINFER_SAMPLER"] == "0"
