@@ -24,6 +24,7 @@ from runtime.errors import RunError, UsageError
 from runtime.journals.journal_address import JournalAddress, journal_address, open_journal
 from runtime.killing.chaos_local import LocalChaos
 from runtime.performance import Performance
+from scenarios.build import wants_model
 from scenarios.load import LoadedScenario
 from scenarios.outside import tool_secrets
 from scenarios.team_config import TeamConfig
@@ -142,7 +143,7 @@ def bookings(state: Path) -> dict[str, int]:
 
 def _check_model(loaded: LoadedScenario) -> None:
     name = loaded.scenario.model.name
-    if name.partition(":")[0] not in FILE_KINDS:
+    if name.partition(":")[0] not in FILE_KINDS and wants_model(loaded.scenario, loaded.path.parent):
         raise UsageError(
             f"--model: found {name!r}, expected recorded:FILE or scripted:FILE: a chaos run performs a scenario "
             "hundreds of times and must get the same answers each time; `repertory run --record FILE` makes such a file"

@@ -12,6 +12,7 @@ import httpx
 from repertory.deployment import served
 from repertory.settings import Settings
 from runtime.errors import RunError, UsageError
+from scenarios.build import wants_model
 from scenarios.flaws import ScenarioError, nearest
 from scenarios.load import LoadedScenario
 from scenarios.scenario import Model
@@ -37,7 +38,7 @@ class Choice:
 
 
 def choose_model(loaded: LoadedScenario, settings: Settings) -> Choice:
-    """The model of a scenario, ready to answer; a model of the catalogue is fetched and served first.
+    """The model of a scenario, ready to answer; a model of the catalogue is fetched and served first, if it is wanted.
 
     Raises:
         UsageError: the file, the model or the endpoint is not there.
@@ -50,6 +51,8 @@ def choose_model(loaded: LoadedScenario, settings: Settings) -> Choice:
     if model.endpoint is not None:
         name = known_name(model.endpoint, model.name, settings.api_key)
         return Choice(_source(model, "endpoint", name, url=model.endpoint), settings.secrets)
+    if not wants_model(loaded.scenario, loaded.path.parent):
+        return Choice(_source(model, "none", "none"))
     deployment = served(ServeRequest(model=model.name), settings)
     source = _source(model, "endpoint", deployment.model, url=deployment.url)
     return Choice(source.model_copy(update={"restart_s": RESTART_S}))

@@ -37,6 +37,9 @@ from scenarios.scenario import AGENT_KINDS, Scenario
 from scenarios.team_config import TeamConfig
 from scenarios.undoing import Undoer
 
+ASKING = ("planner", "executor", "critic")
+"""Those of the cast that ask a model."""
+
 
 def build(config: Mapping[str, Json], resources: Resources) -> Team:
     """The team of a `TeamConfig`.
@@ -45,6 +48,23 @@ def build(config: Mapping[str, Json], resources: Resources) -> Team:
         UsageError: when something that the scenario names is not there or not what it has to be.
     """
     return _Wiring(Equipment(TeamConfig.model_validate(config, strict=False), resources)).team()
+
+
+def wants_model(scenario: Scenario, folder: Path) -> bool:
+    """Whether an agent of the scenario asks a model.
+
+    Raises:
+        UsageError: an agent of its own is not there.
+    """
+    return any(
+        agent.kind in ASKING if agent.kind in AGENT_KINDS else "model" in _wanted(find_python(agent.kind, folder))
+        for agent in scenario.agents.values()
+    )
+
+
+def _wanted(found: Any) -> Mapping[str, inspect.Parameter]:
+    """What an agent of the scenario's own is made of, by the names of its parameters."""
+    return inspect.signature(found).parameters
 
 
 class _Manner(TypedDict):
@@ -119,7 +139,7 @@ class _Wiring:
             raise UsageError(
                 f"agent {reference!r}: found {cls!r}, expected a function that returns an agent, or a class"
             )
-        equipment, wanted = self.equipment, inspect.signature(found).parameters
+        equipment, wanted = self.equipment, _wanted(found)
 
         def make() -> BaseAgent:
             offered = {

@@ -9,14 +9,16 @@ from typing import Literal
 from autogen_core.models import ChatCompletionClient
 from pydantic import BaseModel, ConfigDict
 
+from runtime.errors import UsageError
+
 
 class ModelSource(BaseModel):
     """A model that answers; never a key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["endpoint", "recorded", "scripted"]
-    """An OpenAI-compatible server, a file of recorded answers, or a file of scripted ones."""
+    kind: Literal["endpoint", "recorded", "scripted", "none"]
+    """An OpenAI-compatible server, a file of recorded answers, a file of scripted ones, or nothing at all."""
     name: str
     """The model's name as its server knows it."""
     url: str = ""
@@ -32,7 +34,11 @@ class ModelSource(BaseModel):
 
 
 def open_model(source: ModelSource, secrets: Mapping[str, str]) -> ChatCompletionClient:
-    """The client of a source; the endpoint's key is `secrets["api_key"]`. Nothing is asked yet."""
+    """The client of a source; the endpoint's key is `secrets["api_key"]`. Nothing is asked yet.
+
+    Raises:
+        UsageError: the run has no model.
+    """
     match source.kind:
         case "endpoint":
             from serving.client import make_client
@@ -48,3 +54,8 @@ def open_model(source: ModelSource, secrets: Mapping[str, str]) -> ChatCompletio
             from serving.scripted import ScriptedModel
 
             return ScriptedModel.of_file(Path(source.file))
+        case "none":
+            raise UsageError(
+                "found an agent that asks a model, in a run that began without one because none of its agents did; "
+                "start the run again"
+            )

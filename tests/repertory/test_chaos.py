@@ -10,7 +10,7 @@ import pytest
 
 from tests.postgres_server import PostgresServer
 from tests.repertory.commands import Terminal
-from tests.repertory.small import write_scenario
+from tests.repertory.small import Judge, write_scenario
 
 
 def test_a_scenario_that_loses_nothing_passes_at_every_point(terminal: Terminal) -> None:
@@ -44,7 +44,7 @@ def test_a_server_that_is_not_there_is_told(terminal: Terminal) -> None:
 
 
 def test_one_point_is_tried_by_its_name(terminal: Terminal) -> None:
-    ended = terminal.type("chaos", write_scenario(Path.cwd()), "--point", "3:after")
+    ended = terminal.type("chaos", write_scenario(Path.cwd()), "--point", "3:after", "--model", "default")
     assert ended.code == 0, ended.err
     assert ended.out.splitlines()[1].split() == ["points", "tried", "1"]
 
@@ -52,7 +52,10 @@ def test_one_point_is_tried_by_its_name(terminal: Terminal) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--model", "qwen"], "recorded:FILE or scripted:FILE"),
+        (
+            ["--model", "qwen", "--set", f"agents.planner.kind={Judge.__module__}:Judge"],
+            "recorded:FILE or scripted:FILE",
+        ),
         (["--point", "3"], "found '3', expected an append and a side"),
         (["--point", "999:after"], "the run has ended by then"),
     ],

@@ -9,7 +9,9 @@ import pytest
 from repertory.model_choice import choose_model, known_name
 from repertory.settings import Settings
 from runtime.errors import RunError, UsageError
+from scenarios.build import wants_model
 from scenarios.load import LoadedScenario, load_scenario
+from serving.source import open_model
 from tests.repertory.endpoint import endpoint
 from tests.repertory.small import write_scenario
 
@@ -77,6 +79,17 @@ def test_files_of_answers_are_relative_to_whoever_names_them(tmp_path: Path, mon
     assert choose_model(scenario, settings).source.file == str(tmp_path / "own" / "answers.json")
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert choose_model(loaded(tmp_path / "own", "model.name=recorded:mine.json"), settings).source.kind == "recorded"
+
+
+def test_no_model_is_served_where_no_agent_wants_one(tmp_path: Path) -> None:
+    scenario = loaded(tmp_path, "model.name=default")
+    source = choose_model(scenario, Settings(home=tmp_path)).source
+    assert source.kind == "none"
+    with pytest.raises(UsageError, match="start the run again"):
+        open_model(source, {})
+    assert not wants_model(scenario.scenario, tmp_path)
+    assert wants_model(loaded(tmp_path, "agents.planner.kind=tests.repertory.small:Judge").scenario, tmp_path)
+    assert wants_model(loaded(tmp_path, "agents.planner.kind=executor").scenario, tmp_path)
 
 
 def test_a_scenario_may_not_read_answers_from_outside_its_directory(tmp_path: Path) -> None:
