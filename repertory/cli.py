@@ -32,6 +32,7 @@ from repertory.commands import (
     verify,
 )
 from repertory.settings import read_settings
+from runtime.errors import ClusterLost
 
 app = typer.Typer(
     name="repertory",
@@ -106,10 +107,19 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = 130
     except Exception as error:  # the outermost frame: people get a message, not a traceback
         code = _told(error)
+        if isinstance(error, ClusterLost):
+            _leave_at_once(code)
     if code == 130:
         _say("stopped; what was done until here is in the journal (`repertory runs list`)")
     _flush()
     sys.exit(code)
+
+
+def _leave_at_once(code: int) -> NoReturn:
+    """Ends the process without what Ray does at its end: it would wait for a head that is gone."""
+    _flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _told(error: Exception) -> int:
