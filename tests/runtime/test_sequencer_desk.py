@@ -104,7 +104,8 @@ async def test_a_call_under_way_is_made_again_at_the_next_process(actor: Actor, 
 
 async def test_who_waits_for_an_actor_that_is_lost_is_told_at_once_and_so_is_whoever_asks_later(actor: Actor) -> None:
     async def never(_: str) -> Address:
-        return await asyncio.get_running_loop().create_future()
+        forever: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
+        return await forever
 
     actor.address = Method(never)
     channel = ActorChannel(actor, HOST, 1)
