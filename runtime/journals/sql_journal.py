@@ -23,11 +23,14 @@ from runtime.journals.sqlite_reader import SqliteReader
 from runtime.journals.sqlite_writer import SqliteWriter
 from runtime.reading.run_summary import RunSummary
 
+SWIFT_S = 0.002
+"""How long a write may keep the event loop: about as long as Python's own search for garbage keeps it now and then."""
+
 T = TypeVar("T")
 
 
 class Writer(Protocol):
-    """How a database is written: every call blocks, all calls come from one thread."""
+    """How a database is written: every call blocks, and none comes before the last one has returned."""
 
     commits: int
     """How many transactions were written."""
@@ -69,14 +72,14 @@ class Reader(Protocol):
 class SqlJournal:
     """A journal over a writer and a reader; see `Journal` for what every method promises.
 
-    An object serves one event loop at a time. `name` is what errors call it.
+    An object serves one event loop at a time. `name` is what errors call it; see `GroupCommit` for `swift_s`.
     """
 
-    def __init__(self, name: str, writer: Writer, reader: Reader) -> None:
+    def __init__(self, name: str, writer: Writer, reader: Reader, *, swift_s: float = 0.0) -> None:
         self._name = name
         self._writer = writer
         self._reader = reader
-        self._commit = GroupCommit[Claim | Append, int](writer.write, "journal-writer")
+        self._commit = GroupCommit[Claim | Append, int](writer.write, "journal-writer", swift_s=swift_s)
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
         self._closed = False
 
@@ -142,4 +145,4 @@ class SqliteJournal(SqlJournal):
 
     def __init__(self, path: Path, *, busy_s: float = BUSY_S) -> None:
         self.path = path
-        super().__init__(str(path), SqliteWriter(path, busy_s), SqliteReader(path, busy_s))
+        super().__init__(str(path), SqliteWriter(path, busy_s), SqliteReader(path, busy_s), swift_s=SWIFT_S)

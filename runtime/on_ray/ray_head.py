@@ -11,6 +11,8 @@ LOOK_EVERY_S = 1.0
 ANSWER_LIMIT_S = 5.0
 LOST_AFTER_S = 8.0
 """How long a head must not have answered to count as lost; a busy machine is slow, not lost."""
+LOST_AFTER_LOOKS = 3
+"""And how many times in a row: whoever could not look for a while, its loop being kept by something, knows nothing."""
 
 
 class HeadLost(Exception):
@@ -23,11 +25,11 @@ async def watch_head(address: str) -> None:
     Raises:
         HeadLost: nothing has done so for a while.
     """
-    answered_at = clock.monotonic()
+    answered_at, in_vain = clock.monotonic(), 0
     while True:
         if await answers(address):
-            answered_at = clock.monotonic()
-        elif clock.monotonic() - answered_at > LOST_AFTER_S:
+            answered_at, in_vain = clock.monotonic(), 0
+        elif (in_vain := in_vain + 1) >= LOST_AFTER_LOOKS and clock.monotonic() - answered_at > LOST_AFTER_S:
             raise HeadLost(f"the head of the Ray cluster at {address} does not answer any more")
         await asyncio.sleep(LOOK_EVERY_S)
 

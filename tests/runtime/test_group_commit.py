@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 
 import pytest
 
 from runtime.errors import JournalError
-from runtime.journals.group_commit import GROUP_LIMIT, GroupCommit
+from runtime.journals.group_commit import GROUP_LIMIT, LONE_GROUPS, GroupCommit
 
 
 class Recorder:
@@ -74,6 +75,66 @@ async def test_a_group_that_fails_fails_for_all_of_it_and_for_nobody_else() -> N
     assert [str(outcome) for outcome in outcomes[1:]] == ["the disk is gone"] * 2
     assert await commit.submit(5) == 10
     await commit.close(lambda: None)
+
+
+class Threads:
+    """Notes on which thread each group is written, and takes as long as it is told to."""
+
+    def __init__(self) -> None:
+        self.here: list[bool] = []
+        self.takes_s = 0.0
+
+    def write(self, group: Sequence[int]) -> list[int | BaseException]:
+        """The numbers themselves; 13 is a fault of the program."""
+        self.here.append(threading.current_thread() is threading.main_thread())
+        time.sleep(self.takes_s)
+        if 13 in group:
+            raise ZeroDivisionError
+        return list(group)
+
+
+async def test_what_comes_one_by_one_and_is_written_swiftly_is_written_by_the_loop_itself() -> None:
+    threads = Threads()
+    commit = GroupCommit[int, int](threads.write, "test", swift_s=10.0)
+    for number in range(LONE_GROUPS + 2):
+        assert await commit.submit(number) == number
+    assert threads.here == [False] * LONE_GROUPS + [True] * 2
+    with pytest.raises(ZeroDivisionError):
+        await commit.submit(13)
+    assert await asyncio.gather(*map(commit.submit, (1, 2, 3))) == [1, 2, 3]
+    assert threads.here[-2:] == [True, False], "the first comes alone, the others together"
+    assert await commit.submit(4) == 4
+    assert threads.here[-1] is False
+    await commit.close(lambda: None)
+
+
+async def test_a_slow_write_sends_the_next_ones_back_to_the_thread() -> None:
+    threads = Threads()
+    commit = GroupCommit[int, int](threads.write, "test", swift_s=0.5)
+    for takes_s in (*[0.0] * LONE_GROUPS, 0.6, *[0.0] * (LONE_GROUPS + 1)):
+        threads.takes_s = takes_s
+        await commit.submit(1)
+    assert threads.here == [False] * LONE_GROUPS + [True] + [False] * LONE_GROUPS + [True]
+    await commit.close(lambda: None)
+
+
+async def test_where_no_write_counts_as_swift_the_loop_writes_nothing() -> None:
+    threads = Threads()
+    commit = GroupCommit[int, int](threads.write, "test")
+    for number in range(LONE_GROUPS + 2):
+        await commit.submit(number)
+    assert not any(threads.here)
+    await commit.close(lambda: None)
+
+
+async def test_closing_waits_for_what_the_loop_is_about_to_write() -> None:
+    threads, closed = Threads(), threading.Event()
+    commit = GroupCommit[int, int](threads.write, "test", swift_s=10.0)
+    for number in range(LONE_GROUPS):
+        await commit.submit(number)
+    last = commit.submit(7)
+    await commit.close(closed.set)
+    assert (await last, threads.here[-1], closed.is_set()) == (7, True, True)
 
 
 async def test_closing_writes_what_waits_and_refuses_what_comes_later() -> None:
