@@ -20,6 +20,20 @@ async def theatre(tmp_path: Path) -> AsyncGenerator[Theatre]:
 
 
 @pytest.fixture(scope="module")
+def ray_here() -> Iterator[str]:
+    """The address of a Ray of a file's own, to which this process is connected.
+
+    It says "local", as Ray would join any head that another file's tests have just brought up.
+    """
+    import ray
+
+    untyped = cast(Any, ray)
+    untyped.init(address="local", num_cpus=2, include_dashboard=False, namespace="repertory", log_to_driver=False)
+    yield str(untyped.get_runtime_context().gcs_address)
+    untyped.shutdown()
+
+
+@pytest.fixture(scope="module")
 def ray_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home of a file's own, whose Ray the first runtime starts."""
     folder = tmp_path_factory.mktemp("home")

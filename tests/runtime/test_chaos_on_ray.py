@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -26,16 +26,6 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
 
 PURCHASE_S = 1.0
 """How long the shop takes to answer after it has sold something: long enough to be killed meanwhile."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def address() -> Iterator[str]:
-    import ray
-
-    untyped: Any = ray
-    untyped.init(num_cpus=2, include_dashboard=False, namespace="repertory", log_to_driver=False)
-    yield str(untyped.get_runtime_context().gcs_address)
-    untyped.shutdown()
 
 
 class Buyer:
@@ -101,8 +91,8 @@ async def tried(folder: Path, address: str, effect: EffectClass, *victims: str) 
     return {trial.point.victim: trial for trial in trials}
 
 
-async def test_a_purchase_is_never_made_twice_whoever_is_killed_meanwhile(tmp_path: Path, address: str) -> None:
-    trials = await tried(tmp_path, address, "irreversible", "host-1", "sequencer", DRIVER)
+async def test_a_purchase_is_never_made_twice_whoever_is_killed_meanwhile(tmp_path: Path, ray_here: str) -> None:
+    trials = await tried(tmp_path, ray_here, "irreversible", "host-1", "sequencer", DRIVER)
     assert {name: trial.findings.faults for name, trial in trials.items()} == {
         "host-1": (),
         "sequencer": (),
@@ -112,17 +102,17 @@ async def test_a_purchase_is_never_made_twice_whoever_is_killed_meanwhile(tmp_pa
     assert verdicts == {"host-1": "waits", "sequencer": "survived", DRIVER: "waits"}, "a person must say if it happened"
 
 
-async def test_an_effect_that_is_wrongly_declared_a_read_is_noticed(tmp_path: Path, address: str) -> None:
-    trials = await tried(tmp_path, address, "read", "host-1", DRIVER)
+async def test_an_effect_that_is_wrongly_declared_a_read_is_noticed(tmp_path: Path, ray_here: str) -> None:
+    trials = await tried(tmp_path, ray_here, "read", "host-1", DRIVER)
     assert {trial.verdict for trial in trials.values()} == {"failed"}
     assert {trial.findings.duplicated for trial in trials.values()} == {("tickets: 2 against 1",)}
     assert all(trial.findings.repeated_reads == 1 for trial in trials.values())
 
 
-async def test_a_run_that_ends_after_its_driver_died_is_judged_by_its_record(tmp_path: Path, address: str) -> None:
+async def test_a_run_that_ends_after_its_driver_died_is_judged_by_its_record(tmp_path: Path, ray_here: str) -> None:
     journal = journal_address(tmp_path / "journal.db")
     scene = RayScene(purchase("irreversible"), tmp_path, journal, book_of, None)
-    async with RayStage(address, journal, hosts=1) as stage:
+    async with RayStage(ray_here, journal, hosts=1) as stage:
         ended = await scene.perform(stage, scene.order, lambda _: None)
         assert await scene.recover(stage, lambda _: None) == ended
     assert (ended.result, ended.failure, ended.outside) == ("receipt", "", {"tickets": 1})

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -21,17 +20,7 @@ from runtime.replay import replay
 from runtime.versions import versions
 from tests.runtime.teams import performance
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def ray_here() -> Iterator[None]:
-    import ray
-
-    untyped: Any = ray
-    untyped.init(num_cpus=2, include_dashboard=False, namespace="repertory", log_to_driver=False)
-    yield
-    untyped.shutdown()
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(300), pytest.mark.usefixtures("ray_here")]
 
 
 async def perform(journal: Path, recipient: str, data: dict[str, Json] | None = None, *, local: str = "echo") -> Json:

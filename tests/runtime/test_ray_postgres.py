@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import pytest
 
@@ -14,20 +13,9 @@ from runtime.replay import replay
 from tests.postgres_server import PostgresServer
 from tests.runtime.teams import performance
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(300), pytest.mark.usefixtures("ray_here")]
 
 
-@pytest.fixture
-def ray_here() -> Iterator[None]:
-    import ray
-
-    untyped: Any = ray
-    untyped.init(num_cpus=2, include_dashboard=False, namespace="repertory", log_to_driver=False)
-    yield
-    untyped.shutdown()
-
-
-@pytest.mark.usefixtures("ray_here")
 async def test_a_run_over_actors_survives_the_crash_of_its_server(postgres_server: PostgresServer) -> None:
     from runtime.cluster import RayEngine
 

@@ -6,9 +6,8 @@ import asyncio
 import dataclasses
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ray.exceptions import RayActorError
@@ -23,21 +22,11 @@ from runtime.replay import replay
 from tests.runtime import teams
 from tests.runtime.payments import LOOK_AGAIN_S, Ledger, performance
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(300), pytest.mark.usefixtures("ray_here")]
 
 ROUNDS = 3
 PAID: Json = [[[f"look {n}!", f"pay {n}!", n // 4 + 1] for n in range(2 * ROUNDS)], "sum!"]
 EFFECTS = {**{f"{kind} {n}": 1 for kind in ("look", "pay") for n in range(2 * ROUNDS)}, "sum": 1}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def ray_here() -> Iterator[None]:
-    import ray
-
-    untyped: Any = ray
-    untyped.init(num_cpus=2, include_dashboard=False, namespace="repertory", log_to_driver=False)
-    yield
-    untyped.shutdown()
 
 
 async def events_of(folder: Path) -> list[AnyEvent]:
