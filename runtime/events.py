@@ -59,6 +59,10 @@ class Topic(msgspec.Struct, frozen=True, gc=False):
         return f"{self.type}/{self.source}"
 
 
+Raised = type[BaseException]
+"""The class of an exception."""
+
+
 class Failure(msgspec.Struct, frozen=True):
     """An error as a fact: enough to raise the same type again where it is awaited."""
 
@@ -68,6 +72,19 @@ class Failure(msgspec.Struct, frozen=True):
     """What `str()` of it said."""
     code: str = ""
     """The error code, where the exception has one."""
+
+    @classmethod
+    def of(cls, error: Raised, message: str, code: str = "") -> Failure:
+        """The failure of an exception of that class."""
+        return cls(_name(error), message, code)
+
+    def is_of(self, error: Raised) -> bool:
+        """Whether the exception was of exactly that class."""
+        return self.type == _name(error)
+
+
+def _name(error: Raised) -> str:
+    return f"{error.__module__}:{error.__qualname__}"
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", omit_defaults=True, gc=False):

@@ -30,9 +30,8 @@ def describe(error: BaseException, secrets: Iterable[str] = ()) -> Failure:
     message = str(error)
     for secret in secrets:
         message = message.replace(secret, SECRET) if secret else message
-    cls = type(error)
     code = str(error.code) if isinstance(error, StepFailed) else ""
-    return Failure(type=f"{cls.__module__}:{cls.__qualname__}", message=message, code=code)
+    return Failure.of(type(error), message, code)
 
 
 def revive(failure: Failure) -> BaseException:

@@ -321,16 +321,13 @@ class Sequencer:
 
     def _undeliverable(self, sent: MessageSent) -> DeliveryCompleted:
         known = ", ".join(sorted(self._routes.types)) or "none"
-        failure = Failure(
-            type=f"{Undeliverable.__module__}:{Undeliverable.__qualname__}",
-            message=f"there is no agent type {sent.recipient.type!r} in this run; there are: {known}",
-        )
+        lost = f"there is no agent type {sent.recipient.type!r} in this run; there are: {known}"
         return DeliveryCompleted(
             delivery=ids.delivery_id(sent.message, sent.recipient),
             message=sent.message,
             agent=sent.recipient,
             response=None,
-            failure=failure,
+            failure=Failure.of(Undeliverable, lost),
         )
 
     # State

@@ -105,16 +105,12 @@ def outcome_of(decided: StepDecided) -> Iterator[AnyEvent]:
     match decided.verdict:
         case "deny":
             said = f": {decided.note}" if decided.note else ""
-            failure = Failure(type=_name(StepFailed), message=f"a person has denied this{said}", code="denied")
+            failure = Failure.of(StepFailed, f"a person has denied this{said}", "denied")
             yield StepCompleted(step=decided.step, delivery=decided.delivery, result=None, failure=failure)
         case "done":
             yield StepCompleted(step=decided.step, delivery=decided.delivery, result=decided.result)
         case "abort":
             said = f": {decided.note}" if decided.note else ""
-            yield RunAborting(failure=Failure(type=_name(RunAborted), message=f"a person gave the run up{said}"))
+            yield RunAborting(failure=Failure.of(RunAborted, f"a person gave the run up{said}"))
         case "approve" | "retry":
             return
-
-
-def _name(cls: type) -> str:
-    return f"{cls.__module__}:{cls.__qualname__}"

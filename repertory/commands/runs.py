@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from repertory.output import JsonFlag, plain, print_json, print_line, print_table
+from repertory.output import JsonFlag, plain, print_json, print_line, print_table, say
 
 if TYPE_CHECKING:
     from repertory.progress import Progress
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 FOLLOW_S = 0.3
 """How long to wait, in seconds, before the journal is looked into again."""
+
+SILENT_S = 60.0
+"""How long, in seconds, nothing may come of a running run before it is said that its process may be gone."""
 
 WITH_EVIDENCE = ("model", "tool", "retrieval", "memory", "question")
 """The kinds of steps of which is shown what was asked and answered."""
@@ -161,6 +164,21 @@ def _print_runs(runs: list[RunSummary]) -> None:
         for run in runs
     ]
     print_table([("run", "scenario", "status", "started", "took", "events"), *rows], right=(4, 5))
+    for line in filter(None, map(_silence, runs)):
+        say(line)
+
+
+def _silence(run: RunSummary) -> str:
+    """What to do about a run that seems to have been killed, as its own events cannot tell; else nothing."""
+    from repertory.records import local_time
+    from runtime import clock
+
+    if run.status != "running" or clock.time_s() - run.last_at < SILENT_S:
+        return ""
+    return (
+        f"run {run.run[:8]} is silent since {local_time(run.last_at)}; "
+        f"if its process is gone, `repertory resume {run.run[:8]}` goes on with it"
+    )
 
 
 def _print_run(
@@ -171,6 +189,8 @@ def _print_run(
 
     print_line(f"{plain(summary.name)}  run {summary.run}")
     print_line(f"{summary.status}, started {local_time(summary.started_at)}, took {progress.elapsed_s:.1f} s")
+    if silence := _silence(summary):
+        print_line(silence)
     if reason:
         print_line(f"because: {plain(reason)}")
     print_line(

@@ -13,8 +13,9 @@ from runtime.beginning import beginning
 from runtime.budget import Price
 from runtime.codec import Json, parse
 from runtime.errors import CorruptEvent
-from runtime.events import AnyEvent, RunCompleted, RunFailed, RunForked, RunInterrupted, StepCompleted, StepStarted
+from runtime.events import AnyEvent, RunCompleted, RunForked, StepCompleted, StepStarted
 from runtime.journal import Journal
+from runtime.reading.run_summary import RunStatus, RunSummary, reason_of, summarised
 from runtime.routing import Routes
 
 
@@ -23,10 +24,9 @@ class Outcome:
     """What came of a run."""
 
     run: str
-    status: str
-    """done, failed, interrupted, or not ended."""
+    status: RunStatus
     failure: str
-    """Why it failed, in words; empty where it did not."""
+    """Why it does not go on, in words; empty where it does, and where it is done."""
     result: Json
     """None for a run without one."""
     counts: Mapping[str, float]
@@ -45,18 +45,11 @@ class Outcome:
 
 async def outcome_of(journal: Journal, run: str, events: Sequence[AnyEvent]) -> Outcome:
     """The outcome of a run with these events."""
-    status, failure, result = "not ended", "", None
-    for event in events:
-        match event:
-            case RunCompleted(result=digest):
-                status, failure, result = "done", "", parse(await journal.blob(digest))
-            case RunFailed():
-                status, failure = "failed", event.failure.message
-            case RunInterrupted():
-                status, failure = "interrupted", event.reason
-            case _:
-                pass
-    return Outcome(run, status, failure, _inner(result), _counts(events, await prices_of(journal, events)))
+    summary = summarised(run, None, events) or RunSummary(run)
+    answers = [event.result for event in events if isinstance(event, RunCompleted)]
+    result = _inner(parse(await journal.blob(answers[-1]))) if answers else None
+    counts = _counts(events, await prices_of(journal, events))
+    return Outcome(run, summary.status, reason_of(events), result, counts)
 
 
 async def prices_of(journal: Journal, events: Sequence[AnyEvent]) -> dict[str, Price]:

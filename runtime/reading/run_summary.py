@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
+from runtime.errors import RunAborted
 from runtime.events import (
     AnyEvent,
     DeliveryStarted,
@@ -24,8 +25,12 @@ from runtime.events import (
     StepStarted,
 )
 
-RunStatus = Literal["running", "waiting", "done", "failed", "interrupted", "damaged"]
-"""How a run stands: waiting means that a person was asked and has not answered, damaged that the journal cannot say."""
+RunStatus = Literal["running", "waiting", "done", "failed", "aborted", "interrupted", "damaged"]
+"""How a run stands.
+
+Waiting means that a person was asked and has not answered, aborted that one gave it up, damaged that the journal cannot
+say. A run whose process was killed is running, as its events cannot know.
+"""
 
 
 class RunSummary(msgspec.Struct, frozen=True, gc=False):
@@ -105,15 +110,23 @@ _BEGINS = frozenset[type[AnyEvent]](
         StepBegun,
     }
 )
-_ENDS: Mapping[type[AnyEvent], RunStatus] = {RunCompleted: "done", RunFailed: "failed"}
+_ENDS = (RunCompleted, RunFailed, RunInterrupted)
 
 
 def _status(before: RunStatus, questions: tuple[str, ...], event: AnyEvent) -> RunStatus:
     """An ended run stays so, whatever still comes in, until something is begun again."""
-    if isinstance(event, RunInterrupted):
-        return "waiting" if event.why == "person" else "interrupted"
-    if (ended := _ENDS.get(type(event))) is not None:
-        return ended
+    if isinstance(event, _ENDS):
+        return _ended(event)
     if before not in ("running", "waiting") and type(event) not in _BEGINS:
         return before
     return "waiting" if questions else "running"
+
+
+def _ended(event: RunCompleted | RunFailed | RunInterrupted) -> RunStatus:
+    match event:
+        case RunCompleted():
+            return "done"
+        case RunFailed():
+            return "aborted" if event.failure.is_of(RunAborted) else "failed"
+        case RunInterrupted():
+            return "waiting" if event.why == "person" else "interrupted"

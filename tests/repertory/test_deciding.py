@@ -104,6 +104,6 @@ def test_a_run_that_is_given_up_has_ended(terminal: Terminal) -> None:
     assert ended.code == 1
     assert "gave the run up: not now" in ended.err
     assert result()["status"] == "aborted"
-    assert "failed" in terminal.type("runs", "list").out
+    assert "aborted" in terminal.type("runs", "list").out
     assert "repertory approve" not in terminal.type("runs", "show").out
     assert terminal.type("approve").code == 2

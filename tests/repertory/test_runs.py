@@ -6,6 +6,9 @@ import asyncio
 import json
 import re
 import threading
+import time
+
+import msgspec
 
 from runtime.events import DeliveryStarted, StepStarted
 from runtime.journals.sql_journal import SqliteJournal
@@ -84,6 +87,23 @@ def test_a_run_is_followed_to_its_end_while_another_process_writes_it(terminal: 
 def test_a_failed_run_says_why(terminal: Terminal) -> None:
     record(terminal)
     assert "because: the booking office is closed" in terminal.type("runs", "show", SECOND).out
+
+
+def test_a_run_that_has_fallen_silent_may_have_lost_its_process(terminal: Terminal) -> None:
+    async def write() -> None:
+        journal = SqliteJournal(terminal.home / "journal.db")
+        for run, at in ((FIRST, told()[0].at), (SECOND, time.time())):
+            begun = [msgspec.structs.replace(event, at=at) for event in told()[:2]]
+            await journal.append(run, await journal.claim(run), begun, BLOBS)
+        await journal.close()
+
+    terminal.home.mkdir()
+    asyncio.run(write())
+    told_of = [line for line in terminal.type("runs", "list").err.splitlines() if "silent" in line]
+    assert len(told_of) == 1
+    assert f"`repertory resume {FIRST[:8]}`" in told_of[0]
+    assert "silent since" in terminal.type("runs", "show", FIRST).out
+    assert "silent since" not in terminal.type("runs", "show", SECOND).out
 
 
 def test_a_run_is_named_by_the_beginning_of_its_id_or_as_last(terminal: Terminal) -> None:

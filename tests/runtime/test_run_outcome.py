@@ -7,7 +7,16 @@ import pytest
 
 from runtime.blobs import Payload, digest
 from runtime.budget import Budget, Price
-from runtime.events import AnyEvent, RunCompleted, RunFailed, RunForked, RunStarted, StepCompleted, StepStarted
+from runtime.events import (
+    AnyEvent,
+    RunCompleted,
+    RunFailed,
+    RunForked,
+    RunInterrupted,
+    RunStarted,
+    StepCompleted,
+    StepStarted,
+)
 from runtime.journal import MemoryJournal
 from runtime.reading.run_outcome import outcome_of
 from runtime.routing import Routes
@@ -50,6 +59,15 @@ async def test_a_failed_run_says_why() -> None:
     assert (found.status, found.failure, found.result) == ("failed", failed.failure.message, None)
 
 
+async def test_a_run_that_goes_on_says_nothing_of_an_earlier_interruption() -> None:
+    begun, rest = priced(told())[:2], priced(told())[2:]
+    left = RunInterrupted(seq=3, at=begun[-1].at, reason="Ctrl-C")
+    resumed = [msgspec.structs.replace(event, seq=event.seq + 1) for event in rest[:1]]
+    journal = await journal_with_blobs()
+    found = [await outcome_of(journal, "r", events) for events in ([*begun, left], [*begun, left, *resumed])]
+    assert [(each.status, each.failure) for each in found] == [("interrupted", "Ctrl-C"), ("running", "")]
+
+
 async def test_what_a_fork_reused_costs_nothing_and_the_time_until_it_was_forked_does_not_count() -> None:
     first, rest = priced(told())[:2], priced(told())[2:]
     fork = RunForked(
@@ -69,4 +87,4 @@ async def test_without_prices_there_is_no_cost() -> None:
     steps = [event for event in told() if isinstance(event, StepStarted)]
     found = await outcome_of(await journal_with_blobs(), "r", [told()[0], *steps])
     assert "cost" not in found.counts
-    assert found.status == "not ended"
+    assert found.status == "running"

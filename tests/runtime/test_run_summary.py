@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from runtime.errors import RunAborted
 from runtime.events import AnyEvent, Failure, RunCompleted, RunFailed, RunInterrupted, StepAsked, StepDecided
+from runtime.failures import describe
 from runtime.reading.run_summary import RunStatus, reason_of, summarised
 from tests.runtime.journal_samples import HASH, answer, delivery, question, started
 
 FAILED = RunFailed(seq=3, failure=Failure("builtins:ValueError", "no"))
+ABORTED = RunFailed(seq=3, failure=describe(RunAborted("ann gave the run up")))
 INTERRUPTED = RunInterrupted(seq=3, reason="Ctrl-C")
 LEFT = RunInterrupted(seq=3, reason="waits", why="person")
 ASKED = StepAsked(seq=2, step="s", delivery="d", why="approval", question="may it?")
@@ -25,6 +28,7 @@ DECIDED = StepDecided(seq=4, step="s", delivery="d", verdict="approve")
         ([started(), delivery(2), RunCompleted(seq=3, result=HASH)], "done"),
         ([started(), delivery(2), FAILED], "failed"),
         ([started(), delivery(2), FAILED, answer(4)], "failed"),
+        ([started(), delivery(2), ABORTED], "aborted"),
         ([started(), question(2), INTERRUPTED], "interrupted"),
         ([started(), question(2), INTERRUPTED, delivery(4)], "waiting"),
         ([started(), delivery(2), FAILED, delivery(4)], "running"),
