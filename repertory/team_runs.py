@@ -20,6 +20,7 @@ from runtime import clock
 from runtime.autogen_teams.asked import TaskGiven
 from runtime.autogen_teams.component import secrets_of
 from runtime.autogen_teams.durable_record import FIRST, finishing, payload_of
+from runtime.autogen_teams.effects import check_names
 from runtime.autogen_teams.team import spec_of
 from runtime.codec import Json
 from runtime.errors import RunError, UsageError
@@ -116,11 +117,11 @@ def conversation(messages: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def effects_of(texts: Sequence[str]) -> dict[str, EffectClass]:
+def effects_of(texts: Sequence[str], team: TeamFile) -> dict[str, EffectClass]:
     """What `--effect NAME=CLASS` says.
 
     Raises:
-        UsageError: one says something else.
+        UsageError: one says something else, or names what is not in the team.
     """
     found: dict[str, EffectClass] = {}
     for text in texts:
@@ -128,4 +129,5 @@ def effects_of(texts: Sequence[str]) -> dict[str, EffectClass]:
         if not name or said not in EFFECTS:
             raise UsageError(f"--effect: found {text!r}, expected NAME=CLASS with one of {', '.join(EFFECTS)}")
         found[name] = EFFECTS[said]
+    check_names(found, team.effects, "--effect")
     return found

@@ -22,6 +22,7 @@ from autogen_agentchat.teams import BaseGroupChat
 from runtime.autogen_teams.component import dumped, loaded
 from runtime.autogen_teams.durable_record import FIRST, EndedRun, Log, numbered_requests
 from runtime.autogen_teams.durable_team import DurableTeam
+from runtime.autogen_teams.effects import check_names, effect_names
 from runtime.autogen_teams.function import reference_of
 from runtime.autogen_teams.graph import stays
 from runtime.autogen_teams.team import live, spec_of
@@ -90,6 +91,8 @@ async def durable(
         events = await store.events(run)
         if events:
             await _check_same(run, spec, store, events)
+        else:
+            check_names(effects or {}, effect_names(described.team), "effects")
         if "live" in described.source:
             log.warning("team.stays", run=run, why=described.source["live"])
             _take(described.team, run)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.autogen_teams.component import loaded, providers_of, read_component
+from runtime.autogen_teams.effects import effect_names
 from runtime.codec import Json
 from runtime.errors import UsageError
 from scenarios.json_file import read_json
@@ -29,6 +30,8 @@ class TeamFile:
     participants: tuple[str, ...]
     providers: tuple[str, ...]
     """All classes that it is made of."""
+    effects: frozenset[str] | None
+    """Of what in it a person may say what its effect is, by name; None where that cannot be known."""
 
     def missing(self, variables: Mapping[str, str]) -> list[str]:
         """Its secrets that an environment does not have."""
@@ -60,4 +63,11 @@ def read_team_file(path: Path, allow: Sequence[str] = ()) -> TeamFile:
         team: Any = loaded(component, dict.fromkeys(secrets, _PLACEHOLDER))
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
-    return TeamFile(team.name, component, tuple(secrets), tuple(team._participant_names), providers_of(component))
+    return TeamFile(
+        team.name,
+        component,
+        tuple(secrets),
+        tuple(team._participant_names),
+        providers_of(component),
+        effect_names(team),
+    )

@@ -141,6 +141,6 @@ def _run_team(
     if not task:
         raise UsageError(f"{file}: found no task for the team {team.name}, expected --task TEXT")
     order = TeamOrder(
-        engine=engine.value, out=out, hosts=hosts, json=json, team=team, task=task, effects=effects_of(effects)
+        engine=engine.value, out=out, hosts=hosts, json=json, team=team, task=task, effects=effects_of(effects, team)
     )
     return asyncio.run(perform_team(order, read_settings()))

@@ -9,12 +9,12 @@ from typing import Any, cast
 from autogen_agentchat.agents import UserProxyAgent
 from autogen_agentchat.agents._user_proxy_agent import cancellable_input
 from autogen_agentchat.base import ChatAgent
-from autogen_agentchat.tools._task_runner_tool import TaskRunnerTool
 from autogen_core.code_executor import CodeExecutor
-from autogen_core.memory import ListMemory, Memory
+from autogen_core.memory import Memory
 from autogen_core.models import ChatCompletionClient
-from autogen_core.tools import BaseTool, StaticWorkbench, Tool, Workbench
+from autogen_core.tools import StaticWorkbench, Tool, Workbench
 
+from runtime.autogen_teams.effects import DEFAULT_EFFECT, effect_name
 from runtime.autogen_teams.graph import MACHINERY, is_part
 from runtime.autogen_teams.outside import SteppedExecutor, SteppedInput, SteppedMemory, SteppedWorkbench
 from runtime.autogen_teams.steps import SteppedModel, SteppedTool
@@ -24,9 +24,6 @@ from runtime.kinds import is_dict, is_list, is_tuple
 from runtime.team import Ask
 
 STEPPED = (SteppedModel, SteppedTool, SteppedMemory, SteppedWorkbench, SteppedExecutor)
-
-DEFAULT_EFFECT: EffectClass = "irreversible"
-"""What is assumed of a tool of which nothing is known: it must never happen twice without a person."""
 
 
 @dataclass(slots=True)
@@ -81,21 +78,20 @@ class Wrapping:
         match value:
             case ChatCompletionClient():
                 return SteppedModel(value, _name_of_model(value))
-            case CodeExecutor():
-                name = type(value).__name__
-                return SteppedExecutor(value, name, self._effect(name))
-            case Memory() if not isinstance(value, ListMemory):  # a list is the agent's own, and made again with it
-                name = type(value).__name__
-                return SteppedMemory(value, name, self._effect(name))
             case Workbench() if not isinstance(value, StaticWorkbench):
                 return SteppedWorkbench(value, type(value).__name__, self._effect)
-            case BaseTool() if not isinstance(value, TaskRunnerTool):
-                return self._tool(cast(Tool, value), is_handoff)
             case _:
-                return None
+                name = effect_name(value)
+                return None if name is None else self._named(value, name, is_handoff)
 
-    def _tool(self, tool: Tool, is_handoff: bool) -> SteppedTool:
-        return SteppedTool(tool, "read" if is_handoff else self._effect(tool.name), self.run)
+    def _named(self, value: Any, name: str, is_handoff: bool) -> Any:
+        match value:
+            case CodeExecutor():
+                return SteppedExecutor(value, name, self._effect(name))
+            case Memory():
+                return SteppedMemory(value, name, self._effect(name))
+            case _:
+                return SteppedTool(cast(Tool, value), "read" if is_handoff else self._effect(name), self.run)
 
     def _effect(self, name: str) -> EffectClass:
         return self.effects.get(name, DEFAULT_EFFECT)

@@ -207,6 +207,7 @@ def test_a_team_with_tools_of_a_trusted_module_runs(terminal: Terminal) -> None:
         (["--engine", "local"], "expected --task TEXT"),
         (["--task", "x", "--model", "m"], "--model: found with a team"),
         (["--task", "x", "--effect", "double=maybe"], "--effect: found 'double=maybe', expected NAME=CLASS"),
+        (["--task", "x", "--effect", "double=read"], "none, as the team has no tool"),
     ],
 )
 def test_options_that_do_not_fit_a_team_are_refused(terminal: Terminal, options: list[str], words: str) -> None:

@@ -208,10 +208,11 @@ async def nobody() -> None:
         ({"run_id": 7}, "run_id: found 7"),
         ({"engine": "cluster"}, "engine: found 'cluster', expected one of local, ray"),
         ({"effects": {"pay": "reed"}}, "effects: found 'reed' for 'pay'"),
+        ({"effects": {"pay": "read"}}, "effects: found 'pay', expected the name of a tool, memory or executor class"),
         ({"team": says("a", "one")}, "expected a team of AgentChat"),
         ({"team": nobody}, "makes a coroutine, expected a function that makes a team"),
     ],
-    ids=["no id", "a number", "an engine", "an effect", "an agent", "a coroutine"],
+    ids=["no id", "a number", "an engine", "an effect", "an effect of nothing", "an agent", "a coroutine"],
 )
 async def test_what_cannot_be_meant_is_refused_before_anything_is_on_record(
     theatre: Theatre, given: dict[str, Any], why: str

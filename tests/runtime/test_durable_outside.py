@@ -32,10 +32,11 @@ from autogen_core.model_context import ChatCompletionContext
 from autogen_core.models import SystemMessage
 from autogen_core.tools import TextResultContent, ToolResult, ToolSchema, Workbench
 
+from runtime.autogen_teams.effects import effect_names
 from runtime.autogen_teams.outside import SteppedInput
 from runtime.autogen_teams.wrap import Wrapping
-from runtime.durable import Stage
-from runtime.errors import WaitingForPerson
+from runtime.durable import Stage, durable
+from runtime.errors import UsageError, WaitingForPerson
 from tests.runtime.chats import Theatre, call, double, model, says, shout
 
 
@@ -233,6 +234,15 @@ async def test_a_workbench_is_used_once_and_not_in_a_replay(theatre: Theatre) ->
         assert (await team.run(task="go")).messages[-1].to_text() == "hello you"
     assert Bench.uses == before + 1
     assert ("greet", "read") in [(step.name, step.effect) for step in await theatre.steps()]
+
+
+async def test_effects_are_said_of_what_is_there(theatre: Theatre) -> None:
+    inner = RoundRobinGroupChat([says("b", "one", tools=[shout])], name="inner", max_turns=1)
+    team = RoundRobinGroupChat([says("a", "one", tools=[double, TeamTool(inner, "ask", "Asks.")])], max_turns=1)
+    assert effect_names(team) == frozenset({"double", "shout"})
+    with pytest.raises(UsageError, match=r"effects: found .duoble., expected .*: double, shout$"):
+        await durable(team, run_id="run", journal=theatre.journal, effects={"duoble": "read"})
+    assert effect_names(RoundRobinGroupChat([says("a", "one", workbench=Bench())])) is None, "its tools are its own"
 
 
 class Calculator(CodeExecutor):
