@@ -9,13 +9,13 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
-from runtime.errors import JournalError, StaleEpoch, UsageError
+from runtime.errors import CorruptEvent, JournalError, StaleEpoch, UsageError
 from runtime.journals.sql_journal import SqliteJournal
-from runtime.journals.sqlite_file import explained
+from runtime.journals.sqlite_file import explained, write_rows
 from tests.runtime.journal_samples import blobs, deliveries, delivery, started
 
 ROOT = Path(__file__).parents[2]
@@ -240,6 +240,28 @@ async def test_a_journal_that_another_process_has_locked_says_so_and_goes_on_lat
     other.close()
     await journal.append("r", epoch, [started()], {})
     assert await journal.events("r") == [started()]
+    await journal.close()
+
+
+async def test_an_interrupt_in_the_middle_of_a_write_leaves_nothing_of_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*written: Any) -> None:
+        write_rows(*written)
+        raise KeyboardInterrupt
+
+    journal = SqliteJournal(path)
+    epoch = await journal.claim("r")
+    with monkeypatch.context() as patch:
+        patch.setattr("runtime.journals.sqlite_writer.write_rows", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            await journal.append("r", epoch, [started()], blobs("lost"))
+    assert await journal.events("r") == []
+    await journal.append("r", epoch, [started(), delivery(2)], blobs("kept"))
+    assert await journal.events("r") == [started(), delivery(2)]
+    assert await journal.blobs(blobs("kept")) == blobs("kept")
+    with pytest.raises(CorruptEvent):
+        await journal.blobs(blobs("lost"))
     await journal.close()
 
 
