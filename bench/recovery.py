@@ -34,7 +34,7 @@ import ray as untyped_ray
 
 from runtime import ids, steps
 from runtime.blobs import digest
-from runtime.cluster import RayEngine, connect
+from runtime.cluster import RayEngine
 from runtime.codec import Json, canonical, parse
 from runtime.events import AgentName, AnyEvent, MessageSent, RunStarted, StepCompleted
 from runtime.exchange.channel import RunOrder
@@ -42,6 +42,7 @@ from runtime.hosting.delivery import Delivery
 from runtime.journals.journal_address import journal_address
 from runtime.journals.sql_journal import SqliteJournal
 from runtime.on_ray.actor_channel import ActorChannel, ActorUnavailable, answer
+from runtime.on_ray.connection import connect
 from runtime.on_ray.ray_actors import SequencerActor
 from runtime.on_ray.ray_local import ensure_ray, stop_ray
 from runtime.performance import Performance

@@ -7,28 +7,22 @@ The driver is a host as well, of the agents that are placed `local`. What happen
 from __future__ import annotations
 
 import asyncio
-import logging
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import ray as untyped_ray
-
 from runtime.codec import Json
 from runtime.engine import build, drive
 from runtime.errors import UsageError
 from runtime.journals.journal_address import JournalAddress, journal_address
+from runtime.on_ray.connection import connect
 from runtime.on_ray.crew import Crew, CrewOrder
 from runtime.performance import Performance
 
 LOSSES = 5
 """How many hosts a run may lose one after another without any event of its own between before it is given up."""
-
-ray: Any = untyped_ray
-"""Ray's signatures are partly untyped."""
 
 
 class RayStage:
@@ -147,11 +141,3 @@ class RayEngine:
     async def processes(self) -> dict[str, int]:
         """See `RayStage.processes`, of the run that is performed."""
         return {} if self._stage is None else await self._stage.processes()
-
-
-def connect(address: str) -> None:
-    """Connects this process to a Ray cluster, quietly; nothing when it is connected already."""
-    if not ray.is_initialized():
-        ray.init(address=address, namespace="repertory", log_to_driver=False, logging_level=logging.ERROR)
-        # Ray prints on stdout that a worker has died, which is for the program that reads it; the log says it too.
-        ray._private.ray_logging.stdout_deduplicator.skip_re = re.compile("")

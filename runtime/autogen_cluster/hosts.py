@@ -24,10 +24,10 @@ from runtime.autogen_cluster.line import Line, Perform
 from runtime.autogen_cluster.logs import levels
 from runtime.autogen_cluster.staffing import hires
 from runtime.autogen_local.errors import RuntimeStopped, WrongState
-from runtime.cluster import connect
 from runtime.errors import ClusterLost
 from runtime.events import AgentName
 from runtime.journals.journal_address import usual_home
+from runtime.on_ray.connection import connect, head_address, is_connected
 from runtime.on_ray.ray_head import HeadLost, watch_head
 from runtime.on_ray.ray_local import ensure_ray
 from runtime.on_ray.ray_place import nodes_for_hosts
@@ -87,7 +87,8 @@ class Hosts:
         self._forget()
         for task in (*([] if connecting is None else [connecting]), *watching):
             task.cancel()
-        if self._lost is None:  # else they are gone with the head, and Ray would wait for it to be told so
+        lost, self._lost = self._lost, None
+        if lost is None:  # else they are gone with the head, and Ray would wait for it to be told so
             stopped = RuntimeStopped("the runtime was closed, and with it the host of the agent")
             await asyncio.gather(*(link.stop(stopped) for link in links))
 
@@ -126,7 +127,7 @@ class Hosts:
             raise
 
     async def _connect(self) -> None:
-        if not ray.is_initialized():
+        if not is_connected():
             found = await asyncio.to_thread(ensure_ray, usual_home(os.environ))
             connect(found.address)
         nodes = await nodes_for_hosts()
@@ -139,7 +140,7 @@ class Hosts:
 
     async def _watch_head(self) -> None:
         try:
-            await watch_head(ray.get_runtime_context().gcs_address)
+            await watch_head(head_address())
         except HeadLost as error:
             self._lost = lost = ClusterLost(f"the agents on hosts are gone: {error}")
             for link in self._links:

@@ -34,6 +34,7 @@ from runtime.on_ray.actor_channel import (
     answer,
     resumable,
 )
+from runtime.on_ray.connection import head_address
 from runtime.on_ray.ray_actors import AgentHost, SequencerActor
 from runtime.on_ray.ray_head import HeadLost, watch_head
 from runtime.on_ray.ray_place import host_options, nodes_for_hosts, sequencer_options
@@ -194,7 +195,7 @@ class Crew:
 
     async def _watch_head(self) -> None:
         try:
-            await watch_head(ray.get_runtime_context().gcs_address)
+            await watch_head(head_address())
         except HeadLost as error:
             self._is_headless = True
             for channel in self._channels:

@@ -19,7 +19,7 @@ class HeadLost(Exception):
     """The head of the cluster is gone, and all actors with it."""
 
 
-async def watch_head(address: str) -> None:
+async def watch_head(address: str, lost_after_s: float = LOST_AFTER_S) -> None:
     """Returns never; looks again and again whether something takes connections at the head's address (`host:port`).
 
     Raises:
@@ -29,7 +29,7 @@ async def watch_head(address: str) -> None:
     while True:
         if await answers(address):
             answered_at, in_vain = clock.monotonic(), 0
-        elif (in_vain := in_vain + 1) >= LOST_AFTER_LOOKS and clock.monotonic() - answered_at > LOST_AFTER_S:
+        elif (in_vain := in_vain + 1) >= LOST_AFTER_LOOKS and clock.monotonic() - answered_at > lost_after_s:
             raise HeadLost(f"the head of the Ray cluster at {address} does not answer any more")
         await asyncio.sleep(LOOK_EVERY_S)
 

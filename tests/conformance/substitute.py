@@ -63,8 +63,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Knows the marker of the plugin that these tests are written for; has Ray up before the first of them."""
     config.addinivalue_line("markers", "asyncio: an async test")
     if IS_ON_CLUSTER:
-        from runtime.cluster import connect
         from runtime.journals.journal_address import usual_home
+        from runtime.on_ray.connection import connect
         from runtime.on_ray.ray_local import ensure_ray
 
         connect(ensure_ray(usual_home(os.environ)).address)

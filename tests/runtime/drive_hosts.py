@@ -9,13 +9,13 @@ import structlog
 from autogen_core import AgentId
 
 from runtime.autogen import RayAgentRuntime
-from tests.runtime.hosted import WATCHER, Note, Watcher, Worker
+from tests.runtime.hosted import WATCHER, Note, Watcher, Worker, node
 
 AGENTS = 8
 
 
 async def main() -> None:
-    """Has all agents wait, says so, and then what came of it, of a later request, and of the end."""
+    """Has all agents wait, says so, and then what came of it, of a later request, of the end, and of a new start."""
     runtime, watcher = RayAgentRuntime(placement="cluster", hosts=2), Watcher()
     await Worker.register(runtime, "worker", Worker)
     await watcher.register_instance(runtime, WATCHER)
@@ -36,6 +36,10 @@ async def main() -> None:
     await runtime.stop_when_idle()
     await runtime.close()
     print("closed", flush=True)
+    runtime.start()
+    answer = await runtime.send_message(Note("node"), AgentId("worker", "new"))
+    print("on another head:", answer.text == node(), flush=True)
+    await runtime.close()
 
 
 if __name__ == "__main__":

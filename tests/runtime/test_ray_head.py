@@ -21,9 +21,8 @@ async def test_a_head_is_lost_when_several_looks_in_a_row_found_nothing(monkeypa
 
     monkeypatch.setattr(ray_head, "answers", answers)
     monkeypatch.setattr(ray_head, "LOOK_EVERY_S", 0.0)
-    monkeypatch.setattr(ray_head, "LOST_AFTER_S", 0.0)
     with pytest.raises(HeadLost, match="at there:1 does not answer any more"):
-        await watch_head("there:1")
+        await watch_head("there:1", lost_after_s=0.0)
     assert looks == ["there:1"] * (2 * LOST_AFTER_LOOKS + 1)
 
 

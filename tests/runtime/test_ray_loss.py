@@ -69,6 +69,15 @@ async def actors_of(head: psutil.Process, count: int) -> list[psutil.Process]:
     return found
 
 
+def kill_head(home: Path) -> list[psutil.Process]:
+    """All processes of the head, which are killed."""
+    head = head_process(home)
+    family = [head, *head.children(recursive=True)]
+    for process in family:
+        os.kill(process.pid, signal.SIGKILL)
+    return family
+
+
 def is_actor(process: psutil.Process) -> bool:
     try:
         return re.match("ray::(SequencerActor|AgentHost)", " ".join(process.cmdline())) is not None
@@ -80,10 +89,15 @@ async def resume(home: Path, folder: Path) -> None:
     """Takes the run up in a new process and checks how it ends."""
     ledger = Ledger(folder)
     ledger.open_gate()
-    taking_up = await driver(home, folder, "resume")
-    out, err = await taking_up.communicate()
-    assert taking_up.returncode == 0, err.decode()
-    assert json.loads(out) == ["first!", "held!"]
+    await ends(await driver(home, folder, "resume"), folder)
+
+
+async def ends(driving: asyncio.subprocess.Process, folder: Path) -> None:
+    """Checks how a driver ends that has taken the run up."""
+    ledger = Ledger(folder)
+    out, err = await driving.communicate()
+    assert driving.returncode == 0, err.decode()
+    assert json.loads(out.splitlines()[-1]) == ["first!", "held!"]
     assert ledger.times() == {"first": 1, "held": 2, "held done": 1}
     assert set(ledger.counts().values()) == {1}, "with their keys, every effect has happened once"
     journal = SqliteJournal(folder / "journal.db")
@@ -109,13 +123,18 @@ async def test_a_killed_driver_leaves_no_process_and_its_run_is_resumed(home: Pa
 async def test_a_run_is_resumed_after_the_whole_head_was_killed(home: Path, tmp_path: Path) -> None:
     driving = await driver(home, tmp_path, "begin")
     await Ledger(tmp_path).written("held")
-    head = head_process(home)
-    family = [head, *head.children(recursive=True)]
-    for process in family:
-        os.kill(process.pid, signal.SIGKILL)
+    family = kill_head(home)
     _, err = await driving.communicate()
     assert driving.returncode == ClusterLost.exit_code, err.decode()
     assert "does not answer any more" in err.decode()
     assert "repertory resume" in err.decode()
     await gone(family)
     await resume(home, tmp_path)
+
+
+async def test_a_program_outlives_the_head_and_goes_on_with_another(home: Path, tmp_path: Path) -> None:
+    driving = await driver(home, tmp_path, "again")
+    await Ledger(tmp_path).written("held")
+    kill_head(home)
+    Ledger(tmp_path).open_gate()
+    await ends(driving, tmp_path)
