@@ -27,7 +27,7 @@ from runtime.autogen_local.errors import RuntimeStopped, WrongState
 from runtime.errors import ClusterLost
 from runtime.events import AgentName
 from runtime.journals.journal_address import usual_home
-from runtime.on_ray.connection import connect, head_address, is_connected
+from runtime.on_ray.connection import connect, give_up, head_address, is_connected
 from runtime.on_ray.ray_head import HeadLost, watch_head
 from runtime.on_ray.ray_local import ensure_ray
 from runtime.on_ray.ray_place import nodes_for_hosts
@@ -139,9 +139,11 @@ class Hosts:
         self._watching.append(asyncio.get_running_loop().create_task(work))
 
     async def _watch_head(self) -> None:
+        head = head_address()
         try:
-            await watch_head(head_address())
+            await watch_head(head)
         except HeadLost as error:
+            give_up(head)
             self._lost = lost = ClusterLost(f"the agents on hosts are gone: {error}")
             for link in self._links:
                 link.abandon(lost)

@@ -16,7 +16,6 @@ import ray as untyped_ray
 import structlog
 
 from runtime.on_ray.ray_head import HeadLost, watch_head
-from runtime.on_ray.ray_local import listens
 
 LET_GO_AFTER_S = 20.0
 """How long a head must have been silent: those who use it are told before (`runtime/on_ray/ray_head.py`)."""
@@ -27,16 +26,19 @@ ray: Any = untyped_ray
 """Ray's signatures are partly untyped."""
 
 _changing = threading.Lock()
+_given_up: set[str] = set()
+"""The heads that were found to be gone."""
 
 
 def connect(address: str) -> None:
     """Connects this process to a Ray cluster, quietly; nothing when it is connected to one already.
 
-    A connection to a head that is gone is given up for it, which takes Ray some five seconds.
+    It lets go of a head that was given up, which takes Ray some five seconds.
     """
     with _changing:
         if not is_connected():
             ray.shutdown()
+            _given_up.clear()
             ray.init(address=address, namespace="repertory", log_to_driver=False, logging_level=logging.ERROR)
             # Ray prints on stdout that a worker has died, which is for the program that reads it; the log says it too.
             ray._private.ray_logging.stdout_deduplicator.skip_re = re.compile("")
@@ -44,13 +46,18 @@ def connect(address: str) -> None:
 
 
 def is_connected() -> bool:
-    """Whether this process is connected, whoever has done that, to a head that answers."""
-    return bool(ray.is_initialized()) and listens(head_address())
+    """Whether this process is connected, whoever has done that, to a head that was not given up."""
+    return bool(ray.is_initialized()) and head_address() not in _given_up
 
 
 def head_address() -> str:
     """Where the head is that this process is connected to (`host:port`)."""
     return str(ray.get_runtime_context().gcs_address)
+
+
+def give_up(head: str) -> None:
+    """Says that a head was found to be gone; the next `connect` makes a new connection."""
+    _given_up.add(head)
 
 
 def _mind(head: str) -> None:

@@ -34,7 +34,7 @@ from runtime.on_ray.actor_channel import (
     answer,
     resumable,
 )
-from runtime.on_ray.connection import head_address
+from runtime.on_ray.connection import give_up, head_address
 from runtime.on_ray.ray_actors import AgentHost, SequencerActor
 from runtime.on_ray.ray_head import HeadLost, watch_head
 from runtime.on_ray.ray_place import host_options, nodes_for_hosts, sequencer_options
@@ -194,9 +194,11 @@ class Crew:
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _watch_head(self) -> None:
+        head = head_address()
         try:
-            await watch_head(head_address())
+            await watch_head(head)
         except HeadLost as error:
+            give_up(head)
             self._is_headless = True
             for channel in self._channels:
                 channel.lose()

@@ -178,11 +178,10 @@ def _running(folder: Path) -> _Head | None:
         same = abs(psutil.Process(head.pid).create_time() - head.created) < 1.0
     except (OSError, ValueError, TypeError, psutil.Error):
         return None
-    return head if same and listens(head.address) else None
+    return head if same and _answers(head.address) else None
 
 
-def listens(address: str) -> bool:
-    """Whether something takes connections at `host:port`."""
+def _answers(address: str) -> bool:
     host, port = address.rsplit(":", 1)
     try:
         with socket.create_connection((host, int(port)), timeout=1.0):
