@@ -241,7 +241,7 @@ async def measure(kills: int, events: int) -> None:
     """Prints the table of the kills, on a Ray that is started for it and may take its time on a busy machine."""
     with tempfile.TemporaryDirectory() as home:
         try:
-            connect(ensure_ray(Path(home)).address)
+            await connect(ensure_ray(Path(home)).address)
             await kill_hosts(kills, events)
             ray.shutdown()
         finally:

@@ -52,7 +52,7 @@ class RayStage:
         self._crew: Crew | None = None
 
     async def __aenter__(self) -> Self:
-        connect(self._address)
+        await connect(self._address)
         self._crew = Crew(self._order)
         await self._crew.begin()
         return self

@@ -129,7 +129,7 @@ class Hosts:
     async def _connect(self) -> None:
         if not is_connected():
             found = await asyncio.to_thread(ensure_ray, usual_home(os.environ))
-            connect(found.address)
+            await connect(found.address)
         nodes = await nodes_for_hosts()
         self._hire(nodes)
         self._watch(self._watch_head())

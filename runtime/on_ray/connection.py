@@ -30,15 +30,15 @@ _given_up: set[str] = set()
 """The heads that were found to be gone."""
 
 
-def connect(address: str) -> None:
+async def connect(address: str) -> None:
     """Connects this process to a Ray cluster, quietly; nothing when it is connected to one already.
 
-    It lets go of a head that was given up, which takes Ray some five seconds.
+    A head that was given up is let go of before.
     """
+    if not is_connected():
+        await asyncio.to_thread(_let_go)
     with _changing:
         if not is_connected():
-            ray.shutdown()
-            _given_up.clear()
             ray.init(address=address, namespace="repertory", log_to_driver=False, logging_level=logging.ERROR)
             # Ray prints on stdout that a worker has died, which is for the program that reads it; the log says it too.
             ray._private.ray_logging.stdout_deduplicator.skip_re = re.compile("")
@@ -60,12 +60,20 @@ def give_up(head: str) -> None:
     _given_up.add(head)
 
 
+def _let_go() -> None:
+    """Leaves a head that was given up; as it is gone, this takes Ray up to fifteen seconds."""
+    with _changing:
+        if not is_connected():
+            ray.shutdown()
+            _given_up.clear()
+
+
 def _mind(head: str) -> None:
-    """Lets go of a head when it is lost."""
+    """Lets go of a head when it is lost, also where no crew is there to find out."""
     try:
         asyncio.run(watch_head(head, LET_GO_AFTER_S))
     except HeadLost:
-        with _changing:
-            if ray.is_initialized() and head_address() == head:
-                log.warning("head.let_go", head=head)
-                ray.shutdown()
+        if ray.is_initialized() and head_address() == head:
+            log.warning("head.let_go", head=head)
+            give_up(head)
+            _let_go()

@@ -6,6 +6,7 @@ had on hosts, and how many of these it looked at, become properties of it in the
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import os
 from collections.abc import Callable, Iterator
@@ -67,7 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from runtime.on_ray.connection import connect
         from runtime.on_ray.ray_local import ensure_ray
 
-        connect(ensure_ray(usual_home(os.environ)).address)
+        asyncio.run(connect(ensure_ray(usual_home(os.environ)).address))
 
 
 @pytest.fixture(autouse=True)
