@@ -16,7 +16,7 @@ AGENTS = 8
 
 async def main() -> None:
     """Has all agents wait, says so, and then what came of it, of a later request, of the end, and of a new start."""
-    runtime, watcher = RayAgentRuntime(placement="cluster", hosts=2), Watcher()
+    runtime, watcher = RayAgentRuntime(placement="cluster", hosts=2, run_id="two"), Watcher()
     await Worker.register(runtime, "worker", Worker)
     await watcher.register_instance(runtime, WATCHER)
     runtime.start()

@@ -30,7 +30,7 @@ SLOW, FLOODER = AgentId("slow", "default"), AgentId("flooder", "default")
 async def runtime(tmp_path: Path) -> AsyncGenerator[RayAgentRuntime]:
     """A runtime with two hosts, both of which are up."""
     journal = SqliteJournal(tmp_path / "journal.db")
-    made = RayAgentRuntime(placement="cluster", hosts=2, journal=journal)
+    made = RayAgentRuntime(placement="cluster", hosts=2, journal=journal, run_id="flood")
     await Flooder.register(made, "flooder", Flooder)
     await Slow.register(made, "slow", Slow)
     made.start()
