@@ -16,7 +16,6 @@ import psutil
 import pytest
 
 import runtime
-from runtime.errors import ClusterLost
 from runtime.events import RunCompleted, StepCompleted
 from runtime.journals.sql_journal import SqliteJournal
 from runtime.on_ray.ray_local import stop_ray
@@ -69,15 +68,6 @@ async def actors_of(head: psutil.Process, count: int) -> list[psutil.Process]:
     return found
 
 
-def kill_head(home: Path) -> list[psutil.Process]:
-    """All processes of the head, which are killed."""
-    head = head_process(home)
-    family = [head, *head.children(recursive=True)]
-    for process in family:
-        os.kill(process.pid, signal.SIGKILL)
-    return family
-
-
 def is_actor(process: psutil.Process) -> bool:
     try:
         return re.match("ray::(SequencerActor|AgentHost)", " ".join(process.cmdline())) is not None
@@ -92,8 +82,8 @@ async def resume(home: Path, folder: Path) -> None:
     await ends(await driver(home, folder, "resume"), folder)
 
 
-async def ends(driving: asyncio.subprocess.Process, folder: Path) -> None:
-    """Checks how a driver ends that has taken the run up."""
+async def ends(driving: asyncio.subprocess.Process, folder: Path) -> str:
+    """Checks how a driver ends that has taken the run up; what it has said."""
     ledger = Ledger(folder)
     out, err = await driving.communicate()
     assert driving.returncode == 0, err.decode()
@@ -108,6 +98,7 @@ async def ends(driving: asyncio.subprocess.Process, folder: Path) -> None:
     assert len(steps) == len(set(steps)) == 2
     await replay(journal, "run")
     await journal.close()
+    return err.decode()
 
 
 async def test_a_killed_driver_leaves_no_process_and_its_run_is_resumed(home: Path, tmp_path: Path) -> None:
@@ -120,21 +111,15 @@ async def test_a_killed_driver_leaves_no_process_and_its_run_is_resumed(home: Pa
     await resume(home, tmp_path)
 
 
-async def test_a_run_is_resumed_after_the_whole_head_was_killed(home: Path, tmp_path: Path) -> None:
-    driving = await driver(home, tmp_path, "begin")
-    await Ledger(tmp_path).written("held")
-    family = kill_head(home)
-    _, err = await driving.communicate()
-    assert driving.returncode == ClusterLost.exit_code, err.decode()
-    assert "does not answer any more" in err.decode()
-    assert "repertory resume" in err.decode()
-    await gone(family)
-    await resume(home, tmp_path)
-
-
-async def test_a_program_outlives_the_head_and_goes_on_with_another(home: Path, tmp_path: Path) -> None:
+async def test_a_program_outlives_the_whole_head_and_resumes_its_run_on_another(home: Path, tmp_path: Path) -> None:
     driving = await driver(home, tmp_path, "again")
     await Ledger(tmp_path).written("held")
-    kill_head(home)
+    head = head_process(home)
+    family = [head, *head.children(recursive=True)]
+    for process in family:
+        os.kill(process.pid, signal.SIGKILL)
+    await gone(family)
     Ledger(tmp_path).open_gate()
-    await ends(driving, tmp_path)
+    said = await ends(driving, tmp_path)
+    assert "does not answer any more" in said
+    assert "repertory resume" in said
